@@ -1,0 +1,1 @@
+"""Frames in, `plotly.graph_objects.Figure` out (floor 4)."""

@@ -1,0 +1,1 @@
+"""The model's matter: page, folio batch, buddy allocator, TTM pool (floor 1; may import `kernel`)."""
