@@ -8,6 +8,7 @@ from dataclasses import dataclass
 # No part of a kernel version has more than four digits; a longer run of digits is not a version at all.
 _BASE = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]{1,4}))?(?:\.([0-9]{1,4}))?(?![0-9])")
 _RC = re.compile(r"-rc([0-9]{1,3})(?![0-9])")
+_FEDORA_RC = re.compile(r"-0\.rc([0-9]{1,3})(?![0-9])")  # a package of a candidate: `3.3.0-0.rc3.git7.2.fc17.x86_64`
 _GIT = re.compile(r"(?:-([0-9]{5,9}))?-g([0-9a-f]{7,40})(?![0-9a-zA-Z])")
 
 # The numbering before 3.0 kept 2.6 for eight years, so its third number is what later became the second.
@@ -70,6 +71,8 @@ class KernelRelease:
             if candidate := _RC.match(rest):
                 rc = int(candidate[1])
                 rest = rest[candidate.end() :]
+            elif candidate := _FEDORA_RC.match(rest):
+                rc = int(candidate[1])
         dirty = rest.endswith("-dirty")
         if dirty:
             rest = rest[: -len("-dirty")]

@@ -1,0 +1,275 @@
+"""Page flags by release: the low bits of `page->flags` to names, no bit lost, and which tables fit a printed line."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+
+from kvmlab.kernel.release import KernelRelease, parse_version
+from kvmlab.kernel.tables import Period, as_release, covered_series, read_table
+
+_KNOWN_ARCHES = ("x86_64", "arm64")
+
+
+@dataclass(frozen=True, slots=True)
+class FlagTable:
+    """The names of `enum pageflags` of a run of releases, in the order of the enum.
+
+    Args:
+        since: first release.
+        until: last release.
+        trees: the releases whose source was read for it.
+        change: what changed at `since`.
+        entries: name and the conditions under which it exists, `CONFIG_X` to required value.
+    """
+
+    since: str
+    until: str
+    trees: tuple[str, ...]
+    change: str
+    entries: tuple[tuple[str, tuple[tuple[str, bool], ...]], ...]
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The CONFIG_ names that decide which of its flags exist."""
+        return tuple(sorted({option for _, conditions in self.entries for option, _ in conditions}))
+
+    def names(self, config: Mapping[str, bool]) -> tuple[str, ...]:
+        """The flag names of a build, the index being the bit.
+
+        Args:
+            config: `CONFIG_X` to whether it is set; a missing one counts as not set.
+        """
+        return tuple(
+            name
+            for name, conditions in self.entries
+            if all(config.get(option, False) == wanted for option, wanted in conditions)
+        )
+
+    def __str__(self) -> str:
+        return self.since if self.since == self.until else f"{self.since} to {self.until}"
+
+
+@cache
+def flag_tables() -> tuple[FlagTable, ...]:
+    """All tables, oldest first.
+
+    >>> len(flag_tables())
+    16
+    """
+    entries: dict[str, list[tuple[str, tuple[tuple[str, bool], ...]]]] = {}
+    for row in read_table("page_flags"):
+        conditions = tuple((part.rpartition("=")[0], part.endswith("=y")) for part in row["conditions"].split())
+        entries.setdefault(row["since"], []).append((row["name"], conditions))
+    return tuple(
+        FlagTable(row["since"], row["until"], tuple(row["trees"].split()), row["change"], tuple(entries[row["since"]]))
+        for row in read_table("page_flag_tables")
+    )
+
+
+def flag_table(release: KernelRelease | str) -> FlagTable:
+    """The table of one release.
+
+    Args:
+        release: the release.
+
+    Raises:
+        UnknownRelease: no table covers it.
+
+    >>> str(flag_table("6.9.12-ajb"))
+    '6.6 to 6.9'
+    """
+    series = covered_series(release, "page flags")
+    return next(t for t in flag_tables() if parse_version(t.since) <= series <= parse_version(t.until))
+
+
+def default_config(
+    arch: str = "x86_64", release: KernelRelease | str | None = None, width: int = 64
+) -> dict[str, bool]:
+    """What a build is taken to have set when its configuration is not known.
+
+    Args:
+        arch: `x86_64`, `arm64`; anything else gets the values for other machines of that width.
+        release: the release; an option that does not exist in it counts as not set.
+        width: bits of an unsigned long, 64 or 32.
+
+    >>> default_config("arm64")["CONFIG_ARCH_USES_PG_UNCACHED"]
+    False
+    """
+    known = arch if arch in _KNOWN_ARCHES and width == 64 else f"other{width}"
+    return {
+        row["config"]: row["value"] == "y" and (release is None or Period.of_row(row).covers(release) is not False)
+        for row in read_table("page_flag_config")
+        if row["arch"] == known
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class PageFlags:
+    """A decoded `page->flags` word; `mask | unknown | upper` gives the word back.
+
+    Args:
+        value: the word, unsigned long.
+        bits: bit and name of every set flag that the table names, lowest first.
+        unknown: set bits between the named flags and the fields, where `fields_from` is known: LRU_GEN, LRU_REFS, or
+            flags that this kernel has and the table lacks.
+        upper: the set bits from `fields_from` on; without it, every set bit above the named flags.
+        flag_bits: how many low bits the table names.
+        table: the table used, such as `6.6 to 6.9`.
+        caveat: why the table may be the wrong one, None if the release's own source was read.
+    """
+
+    value: int
+    bits: tuple[tuple[int, str], ...]
+    unknown: int
+    upper: int
+    flag_bits: int
+    table: str
+    caveat: str | None
+
+    @classmethod
+    def decode(
+        cls,
+        value: int,
+        release: KernelRelease | str,
+        *,
+        config: Mapping[str, bool] | None = None,
+        arch: str = "x86_64",
+        width: int = 64,
+        fields_from: int | None = None,
+    ) -> PageFlags:
+        """Decode a flags word with the table of one release.
+
+        Args:
+            value: the word, unsigned long.
+            release: the release of the kernel that printed it.
+            config: options that are known, `CONFIG_X` to whether it is set; the others are `default_config`'s.
+            arch: architecture, for the defaults.
+            width: bits of an unsigned long, for the defaults.
+            fields_from: lowest bit of the section, node, zone, lastcpupid and kasantag fields, where known.
+
+        Raises:
+            UnknownRelease: no table covers the release.
+            ValueError: `value` is negative.
+
+        Source: page_flags.csv. Example: the reported trace.
+
+        >>> PageFlags.decode(0x0017FFFFC00A000C, "6.9.12-ajb").bits
+        ((2, 'referenced'), (3, 'uptodate'), (17, 'mappedtodisk'), (19, 'swapbacked'))
+        """
+        if value < 0:
+            raise ValueError(f"a flags word is unsigned, not {value}")
+        release = as_release(release)
+        table = flag_table(release)
+        names = table.names(default_config(arch, release, width) | dict(config or {}))
+        low = (1 << len(names)) - 1
+        fields_low = (1 << max(len(names), fields_from if fields_from is not None else 0)) - 1
+        return cls(
+            value,
+            tuple((bit, name) for bit, name in enumerate(names) if value >> bit & 1),
+            value & fields_low & ~low,
+            value & ~fields_low,
+            len(names),
+            str(table),
+            _caveat(table, release),
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the set flags, lowest bit first."""
+        return tuple(name for _, name in self.bits)
+
+    @property
+    def mask(self) -> int:
+        """The bits of the set flags that have a name."""
+        return sum(1 << bit for bit, _ in self.bits)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def __str__(self) -> str:
+        return "|".join([*self.names, *([hex(self.unknown)] if self.unknown else [])])
+
+
+def _caveat(table: FlagTable, release: KernelRelease) -> str | None:
+    """Why `table` may not be the one of the tree that `release` names."""
+    series = release.series
+    if series is None:
+        return None
+    if release.between_releases and series == parse_version(table.until):
+        return (
+            f"{release.text[:65]} is a tree on the way to the next release, which has another table of page flags; "
+            "compare with the printed names"
+        )
+    trees = [parse_version(tree) for tree in table.trees]
+    if series in trees or (any(t < series for t in trees) and any(t > series for t in trees)):
+        return None
+    read = " and ".join(table.trees) or "no tree of it"
+    return (
+        f"the table of {table} was read in {read}; that it holds for {release.series_text} follows from its change log"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TableFit:
+    """One table with which a word decodes to exactly the printed names.
+
+    Args:
+        table: the table.
+        config: a fitting configuration, as near to the default one as possible.
+        differs: options that had to differ from the default.
+        distance: how many tables away from the release's own one, negative for older; None without a release.
+    """
+
+    table: FlagTable
+    config: Mapping[str, bool]
+    differs: tuple[str, ...]
+    distance: int | None
+
+
+def tables_that_fit(
+    value: int,
+    printed: Collection[str],
+    *,
+    release: KernelRelease | str | None = None,
+    arch: str = "x86_64",
+    width: int = 64,
+) -> tuple[TableFit, ...]:
+    """The tables with which `value` decodes to exactly the printed names, for kernels that changed their flags.
+
+    Neighbours of the release's own table come first, and among equals those that need no unusual configuration.
+
+    Args:
+        value: the word, unsigned long.
+        printed: the flag names that the kernel printed beside it.
+        release: the release, if it has numbers; then the order is by nearness to its table.
+        arch: architecture, for the default configuration.
+        width: bits of an unsigned long.
+
+    >>> printed = ["referenced", "uptodate", "mappedtodisk", "swapbacked"]
+    >>> [str(fit.table) for fit in tables_that_fit(0xA000C, printed, release="6.5.0-vendor")]
+    ['6.6 to 6.9', '4.3', '2.6.38 to 4.2']
+    """
+    wanted = frozenset(printed)
+    tables = flag_tables()
+    series = None if release is None else as_release(release).series
+    # Before the first table counts as the first; after the last as the last: this only orders the answer.
+    home = None if series is None else sum(parse_version(t.since) <= series for t in tables[1:])
+    default = default_config(arch, None, width)
+    found: list[TableFit] = []
+    for index, table in enumerate(tables):
+        fits = []
+        for choice in product((True, False), repeat=len(table.options)):
+            config = dict(zip(table.options, choice, strict=True))
+            if _names_of(value, table.names(config)) == wanted:
+                differs = tuple(option for option in table.options if config[option] != default.get(option, False))
+                fits.append(TableFit(table, config, differs, None if home is None else index - home))
+        if fits:
+            found.append(min(fits, key=lambda fit: (len(fit.differs), fit.differs)))
+    return tuple(sorted(found, key=lambda fit: (abs(fit.distance or 0), len(fit.differs))))
+
+
+def _names_of(value: int, names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name for bit, name in enumerate(names) if value >> bit & 1)
