@@ -1,0 +1,48 @@
+"""What every picture must keep to, whatever it shows."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import plotly.graph_objects as go
+
+LARGEST_EXACT_NUMBER = 2**53
+
+
+def check_figure(picture: go.Figure) -> dict[str, Any]:
+    """Hold a figure against the rules of the charts room and return it as plain JSON."""
+    told = json.loads(picture.to_json())
+    numbers = [n for n in _numbers(told) if abs(n) > LARGEST_EXACT_NUMBER]
+    assert not numbers, f"a browser would round these: {numbers[:3]}"
+    meta = told["layout"]["meta"]
+    assert len(meta["alt"]) > 20
+    assert "n = " in meta["caption"]
+    assert "source:" in meta["caption"]
+    assert "kernel:" in meta["caption"]
+    texts = " ".join(_texts(told))
+    assert "<script" not in texts.replace(meta["alt"], "")
+    assert told["layout"]["title"]["text"]
+    return told
+
+
+def _walk(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        for part in value.values():
+            yield from _walk(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _walk(part)
+    else:
+        yield value
+
+
+def _numbers(value: Any) -> list[float]:
+    return [v for v in _walk(value) if isinstance(v, int | float) and not isinstance(v, bool)]
+
+
+def _texts(value: Any) -> list[str]:
+    return [v for v in _walk(value) if isinstance(v, str)]
