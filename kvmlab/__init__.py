@@ -1,0 +1,40 @@
+"""kvmlab: what happened to this page, who dropped it, and which kernels can do it?"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# The face of the package: name to the module that defines it, loaded when first used.
+_FACE = {
+    "check_case": "kvmlab.writeup.case",
+    "explain": "kvmlab.inquiry.explain",
+    "open_case": "kvmlab.writeup.case",
+    "publish": "kvmlab.writeup.publish",
+    "read_log": "kvmlab.report.log",
+    "replay": "kvmlab.inquiry.replay",
+}
+
+if TYPE_CHECKING:
+    from kvmlab.inquiry.explain import explain as explain
+    from kvmlab.inquiry.replay import replay as replay
+    from kvmlab.report.log import read_log as read_log
+    from kvmlab.writeup.case import check_case as check_case
+    from kvmlab.writeup.case import open_case as open_case
+    from kvmlab.writeup.publish import publish as publish
+
+__all__ = ["__version__", *sorted(_FACE)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FACE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_FACE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_FACE})
