@@ -99,7 +99,11 @@ class Period:
         True
         """
         series = as_release(release).series
-        if series is None or not FIRST_COVERED <= series <= LAST_COVERED:
+        return None if series is None else self.covers_series(series)
+
+    def covers_series(self, series: tuple[int, ...]) -> bool | None:
+        """The same for the numbers of a release, `KernelRelease.series`."""
+        if not FIRST_COVERED <= series <= LAST_COVERED:
             return None
         if series < self.since:
             return None if self.not_in is not None and series > self.not_in else False
