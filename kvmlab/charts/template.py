@@ -29,17 +29,29 @@ MONO: Final = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """The colours of a page that a picture stands on: paper, ink for text, faint for lines, all as `#rrggbb`."""
+    """The colours of a page that a picture stands on, all as `#rrggbb`.
+
+    Args:
+        name: of the plotly template.
+        paper, ink, soft, faint: the ground, text, lesser text, lines.
+        ramp: from a little to much, in one hue and away from the paper.
+    """
 
     name: str
     paper: str
     ink: str
     soft: str
     faint: str
+    ramp: tuple[str, str, str]
+
+    @property
+    def colours(self) -> tuple[str, ...]:
+        """All its colours, in an order that is the same for every theme."""
+        return (self.paper, self.ink, self.soft, self.faint, *self.ramp)
 
 
-LIGHT: Final = Theme("kvmlab", paper="#ffffff", ink="#1a1a1a", soft="#595959", faint="#d9d9d9")
-DARK: Final = Theme("kvmlab_dark", paper="#16181d", ink="#ececec", soft="#a8adb7", faint="#3a3f4a")
+LIGHT: Final = Theme("kvmlab", "#ffffff", "#1a1a1a", "#595959", "#d9d9d9", ("#a3cbe6", "#2b7bba", "#08264d"))
+DARK: Final = Theme("kvmlab_dark", "#16181d", "#ececec", "#a8adb7", "#3a3f4a", ("#2f5577", "#5ba7dd", "#dcf1ff"))
 
 
 def template(theme: Theme = LIGHT) -> go.layout.Template:
@@ -156,6 +168,14 @@ def contrast(one: str, other: str) -> float:
     return (brighter + 0.05) / (darker + 0.05)
 
 
+def _below(picture: go.Figure) -> int:
+    """Pixels between the plot and its caption: none for a hidden axis, more for one with a title."""
+    axis = picture.layout.xaxis
+    if axis.visible is False:
+        return 10
+    return 58 if axis.title.text else 40
+
+
 def _luminance(colour: str) -> float:
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
@@ -194,7 +214,7 @@ def caption(
         y=0,
         xanchor="left",
         yanchor="top",
-        yshift=-(40 if picture.layout.xaxis.visible is not False else 10),
+        yshift=-_below(picture),
         align="left",
         showarrow=False,
         font={"size": 12, "color": theme.soft},

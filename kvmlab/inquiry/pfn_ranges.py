@@ -173,6 +173,24 @@ class PfnRanges:
         frame.attrs = {"source": self.source, "kernel": self.kernel}
         return frame
 
+    def below(self, edges: ArrayLike) -> NDArray[np.uint64]:
+        """How many of the pages lie below each edge (uint64), for any number of edges at once.
+
+        Args:
+            edges: pfns in any order.
+        """
+        import numpy as np
+
+        marks = np.asarray(edges, np.uint64)
+        if not len(self):
+            return np.zeros(marks.shape, np.uint64)
+        before = np.concatenate(([0], np.cumsum(self.last - self.first + np.uint64(1)))).astype(np.uint64)
+        at = self.first.searchsorted(marks, side="right")
+        run = np.maximum(at, 1) - 1
+        beyond = np.where(marks > self.last[run], self.last[run] + np.uint64(1) - marks, np.uint64(0))
+        inside = marks - self.first[run] + beyond
+        return np.where(at > 0, before[run] + inside, np.uint64(0))
+
     def count_in(self, spans: Sequence[tuple[int, int]]) -> list[int]:
         """How many of the pages lie in each span of pfns, both ends inside."""
         return [self.between(first, last).pages for first, last in spans]

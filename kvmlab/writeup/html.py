@@ -50,7 +50,7 @@ def to_html(notebook: NotebookNode, *, title: str, facts: Mapping[str, str] | No
     body = _convert(notebook, title, facts or {}, pictures)
     scripts = [] if not pictures.n else [_plotly_js(), _asset("figures.js")]
     policy = _POLICY.format(scripts=" ".join(_digest(s) for s in scripts) or "'none'")
-    colours = {getattr(LIGHT, k): getattr(DARK, k) for k in ("paper", "ink", "soft", "faint")}
+    colours = dict(zip(LIGHT.colours, DARK.colours, strict=True))
     tail = "".join(f"<script>{script}</script>\n" for script in scripts)
     if scripts:
         tail = f'<script type="application/json" id="kvmlab-colours">{json.dumps(colours)}</script>\n{tail}'

@@ -18,6 +18,14 @@ def test_texts_are_readable_on_their_paper(theme: look.Theme) -> None:
     assert look.contrast(theme.soft, theme.paper) >= 4.5
 
 
+@pytest.mark.parametrize("theme", [look.LIGHT, look.DARK], ids=lambda t: t.name)
+def test_the_ramp_runs_away_from_the_paper(theme: look.Theme) -> None:
+    steps = [look.contrast(colour, theme.paper) for colour in theme.ramp]
+    assert steps == sorted(steps)
+    assert steps[0] >= 1.6
+    assert steps[2] >= 7
+
+
 @pytest.mark.parametrize("colour", look.PALETTE)
 def test_ink_on_every_colour_is_readable(colour: str) -> None:
     assert look.contrast(look.ink_on(colour), colour) >= 4.5
@@ -39,7 +47,7 @@ def test_colours_of_the_palette_differ_in_more_than_hue() -> None:
 
 def test_one_template_for_light_and_dark() -> None:
     light, dark = (look.template(theme).to_plotly_json()["layout"] for theme in (look.LIGHT, look.DARK))
-    swap = {getattr(look.LIGHT, k): getattr(look.DARK, k) for k in ("paper", "ink", "soft", "faint")}
+    swap = dict(zip(look.LIGHT.colours, look.DARK.colours, strict=True))
     text = str(light)
     for old, new in swap.items():
         text = text.replace(old, new)

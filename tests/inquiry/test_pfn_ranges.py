@@ -41,6 +41,13 @@ def test_blocks_give_the_runs_of_their_pages(blocks: list[tuple[int, int]]) -> N
     ]
 
 
+@settings(deadline=None)
+@given(NEAR, st.lists(st.integers(0, 70), max_size=10))
+def test_the_count_below_an_edge_is_the_naive_count(pfns: list[int], edges: list[int]) -> None:
+    counts = pfn_ranges(pfns).below(np.array(edges, np.uint64))
+    assert counts.tolist() == [len({p for p in pfns if p < edge}) for edge in edges]
+
+
 @given(NEAR, st.integers(0, 70), st.integers(0, 70))
 def test_a_part_holds_just_the_pages_between(pfns: list[int], one: int, other: int) -> None:
     first, last = sorted((one, other))

@@ -1,0 +1,200 @@
+"""A map of pfns from the whole of memory down to single pages; a row is a fixed power of two of frames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kvmlab.charts import template as look
+from kvmlab.errors import KvmlabError
+from kvmlab.inquiry.pfn_ranges import PfnRanges
+from kvmlab.kernel.zones import zones
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+MOST_CELLS: Final = 1 << 16
+_PAGE: Final = 4096
+
+
+class EmptyMap(KvmlabError):
+    """A map was asked for of pfns of which none lies in the stretch."""
+
+
+def df_pfn_map(
+    ranges: PfnRanges,
+    *,
+    first: int | None = None,
+    last: int | None = None,
+    cells: int = MOST_CELLS,
+) -> pd.DataFrame:
+    """Count the pages in each cell of a map; the level of detail follows from the stretch.
+
+    Args:
+        ranges: the pages.
+        first, last: the stretch of pfns to map, widened to whole rows; from the lowest to the highest page if None.
+        cells: the most cells that the map may have.
+
+    Returns:
+        one row a cell: `pfn` (its first page, uint64) and `pages` (how many of the set lie in it, uint64). The
+        attributes hold `cell_order` and `row_order` (a cell and a row are two to that power of pages).
+
+    Raises:
+        EmptyMap: there is no page in the stretch.
+    """
+    import numpy as np
+    import pandas as pd
+
+    span = ranges.span
+    if span is None:
+        raise EmptyMap("there is no pfn to map")
+    low, high = span.first if first is None else first, span.last if last is None else last
+    if not ranges.between(low, high).pages:
+        raise EmptyMap(f"no pfn of the set lies between {low:#x} and {high:#x}")
+    cell_order = 0
+    while (row_order := cell_order + _columns_order(low, high, cell_order)) >= 0:
+        start, rows = low >> row_order, (high >> row_order) - (low >> row_order) + 1
+        if rows << (row_order - cell_order) <= cells:
+            break
+        cell_order += 1
+    edges = np.arange((rows << (row_order - cell_order)) + 1, dtype=np.uint64) << np.uint64(cell_order)
+    edges += np.uint64(start << row_order)
+    frame = pd.DataFrame({"pfn": edges[:-1], "pages": np.diff(ranges.below(edges))})
+    frame.attrs = {
+        "cell_order": cell_order,
+        "row_order": row_order,
+        "source": ranges.source,
+        "kernel": ranges.kernel,
+        "runs": len(ranges.between(low, high)),
+    }
+    return frame
+
+
+def plot_pfn_map(frame: pd.DataFrame, *, arch: str = "x86_64") -> go.Figure:
+    """Draw `df_pfn_map`'s frame: low pfns on top, each cell coloured by how full it is; one page is enough to be seen.
+
+    Args:
+        frame: as `df_pfn_map` returns it.
+        arch: whose zone boundaries are drawn.
+    """
+    import numpy as np
+    import plotly.graph_objects as go
+
+    cell_order, row_order = int(frame.attrs["cell_order"]), int(frame.attrs["row_order"])
+    columns, capacity = 1 << (row_order - cell_order), 1 << cell_order
+    pages = frame["pages"].to_numpy().reshape(-1, columns)
+    level = np.log2(np.maximum(pages, 1)) / max(cell_order, 1)
+    shade = np.where(pages == 0, 0, 1 + np.rint(254 * (level if cell_order else 1.0))).astype(np.uint8)
+    rows = frame["pfn"].to_numpy()[::columns]
+    first, stop = int(rows[0]), int(rows[-1]) + (1 << row_order)
+    ticks = _ticks(cell_order)
+    picture = look.figure()
+    theme = look.theme_of(picture)
+    low, middle, high = theme.ramp
+    picture.add_trace(
+        go.Heatmap(
+            z=shade,
+            x=(np.arange(columns) << cell_order).astype(np.float64),
+            y=rows.astype(np.float64),
+            zmin=0,
+            zmax=255,
+            colorscale=[(0.0, theme.paper), (0.002, theme.paper), (0.004, low), (0.5, middle), (1.0, high)],
+            xgap=1 if columns <= 128 else 0,
+            ygap=1 if len(rows) <= 64 else 0,
+            customdata=pages.astype(np.uint32 if cell_order >= 16 else np.uint16),
+            hovertemplate=f"pfn %{{y:#x}} + %{{x:#x}}<br>%{{customdata}} of {capacity} pages<extra></extra>",
+            colorbar={
+                "title": {"text": "pages in a cell", "side": "right"},
+                "tickvals": [255 * t for t, _ in ticks],
+                "ticktext": [text for _, text in ticks],
+                "thickness": 12,
+                "outlinewidth": 0,
+            },
+            showscale=cell_order > 0,
+        )
+    )
+    _draw_zone_lines(picture, arch, first, stop, row_order, theme)
+    n, touched = int(pages.sum()), int((pages > 0).sum())
+    height = max(300, min(620, 14 * len(rows) + 190))
+    picture.update_layout(
+        title={
+            "text": f"{n:,} pages in {int(frame.attrs['runs']):,} runs, pfn {first:#x} to {stop - 1:#x}",
+            "y": 1 - 14 / height,
+        },
+        height=height,
+        xaxis={
+            "title": {"text": f"pfn inside the row (a row is {look.size_of(_PAGE << row_order)})"},
+            "tickformat": "#x",
+            "tickvals": [i << (row_order - 3) for i in range(8)],
+        },
+        yaxis={
+            "title": {"text": "first pfn of the row"},
+            "tickformat": "#x",
+            "tickvals": _row_ticks(first, stop, row_order),
+            "autorange": "reversed",
+        },
+        margin={"t": 56, "b": 110},
+    )
+    return look.caption(
+        picture,
+        f"A cell is {capacity} {'page' if capacity == 1 else 'pages'} ({look.size_of(_PAGE << cell_order)}). "
+        "Low pfns are on top. "
+        + ("Colour follows the logarithm of the count, so that a single page is seen. " if cell_order else "")
+        + "Empty cells are blank.",
+        n=f"{n:,} pages in {touched:,} of {pages.size:,} cells",
+        source=frame.attrs.get("source"),
+        kernel=frame.attrs.get("kernel"),
+        alt=_alt(frame, rows, pages, row_order),
+    )
+
+
+def _columns_order(low: int, high: int, cell_order: int) -> int:
+    """Cells in a row as a power of two, so that the map is about twice as wide as high."""
+    return min(10, max(3, (((high >> cell_order) - (low >> cell_order) + 1).bit_length() + 2) // 2))
+
+
+def _ticks(cell_order: int) -> list[tuple[float, str]]:
+    orders = sorted({0, cell_order // 4, cell_order // 2, 3 * cell_order // 4, cell_order})
+    shade = 254 / max(cell_order, 1)
+    return [
+        ((1 + shade * order) / 255, f"{1 << order:,}" + (" (all)" if order == cell_order else "")) for order in orders
+    ]
+
+
+def _draw_zone_lines(picture: go.Figure, arch: str, first: int, stop: int, row_order: int, theme: look.Theme) -> None:
+    """A line where a zone begins inside the map, by the rules of the architecture."""
+    for zone in zones(arch):
+        if zone.first_pfn is not None and first + (1 << row_order) <= zone.first_pfn < stop:
+            y = zone.first_pfn - (1 << row_order) / 2
+            line = {"color": theme.ink, "width": 1.5, "dash": "dot"}
+            picture.add_shape(type="line", xref="paper", x0=0, x1=1, y0=y, y1=y, line=line)
+            picture.add_annotation(
+                xref="paper",
+                x=1,
+                xanchor="right",
+                y=y,
+                yanchor="top",
+                text=f"{look.plain(zone.name)} begins ({zone.first_pfn:#x})",
+                font={"size": 11, "color": theme.ink},
+                bgcolor=theme.paper,
+                opacity=0.9,
+            )
+
+
+def _row_ticks(first: int, stop: int, row_order: int) -> list[int]:
+    """Round pfns, at most sixteen, where rows begin."""
+    order = max(row_order, ((stop - first) >> 4).bit_length())
+    return list(range(-(-first >> order) << order, stop, 1 << order))
+
+
+def _alt(frame: pd.DataFrame, rows: object, pages: object, row_order: int) -> str:
+    import numpy as np
+
+    per_row = np.asarray(pages).sum(axis=1)
+    fullest = int(per_row.argmax())
+    first = int(np.asarray(rows)[fullest])
+    held = int((per_row > 0).sum())
+    return (
+        f"Map of {int(per_row.sum()):,} pages. {held} of {len(per_row)} rows hold pages; the fullest begins at pfn "
+        f"{first:#x} and holds {int(per_row[fullest]):,} of its {1 << row_order:,} pages."
+    )

@@ -1,0 +1,82 @@
+"""The two-dimensional map: every page counted once, single pages seen, and never too much sent."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kvmlab.charts.pfn_map import MOST_CELLS, EmptyMap, df_pfn_map, plot_pfn_map
+from kvmlab.inquiry.pfn_ranges import PfnRanges, pfn_ranges
+from tests.charts.figures import check_figure
+
+PFNS = st.lists(st.integers(0, (1 << 40) - 1), min_size=1, max_size=30)
+
+
+def storm(pages: int, span: int, mean: int = 300) -> PfnRanges:
+    """Runs like those of a large capture: geometric lengths, anywhere in the span."""
+    random = np.random.default_rng(11)
+    first = np.sort(random.integers(0, span, pages // mean))
+    return pfn_ranges(first, last=first + random.geometric(1 / mean, len(first)) - 1, source="made up", kernel="6.12.1")
+
+
+@settings(deadline=None, max_examples=60)
+@given(PFNS, st.sampled_from([256, 4096, MOST_CELLS]))
+def test_every_page_is_in_exactly_one_cell(pfns: list[int], cells: int) -> None:
+    frame = df_pfn_map(pfn_ranges(pfns), cells=cells)
+    assert len(frame) <= cells
+    assert frame["pages"].sum() == len(set(pfns))
+    order, row_order = frame.attrs["cell_order"], frame.attrs["row_order"]
+    assert frame["pfn"].iloc[0] % (1 << row_order) == 0, "rows begin at round pfns"
+    for pfn in pfns:
+        row = frame[frame["pfn"] == pfn >> order << order]
+        assert int(row["pages"].iloc[0]) >= 1
+
+
+@settings(deadline=None, max_examples=25)
+@given(PFNS)
+def test_a_single_page_is_never_drawn_as_empty(pfns: list[int]) -> None:
+    frame = df_pfn_map(pfn_ranges(pfns))
+    shade = np.asarray(plot_pfn_map(frame).data[0].z).ravel()
+    assert ((shade > 0) == (frame["pages"] > 0)).all()
+
+
+def test_levels_of_detail_reach_single_pages() -> None:
+    ranges = storm(1_000_000, 1 << 24)
+    whole = df_pfn_map(ranges)
+    block = df_pfn_map(ranges, first=0x200000, last=0x20FFFF)
+    assert whole.attrs["cell_order"] >= 8
+    assert block.attrs["cell_order"] == 0
+    assert block["pages"].max() == 1
+    assert block["pages"].sum() == ranges.between(0x200000, 0x20FFFF).pages
+
+
+def test_the_picture_keeps_the_rules_and_names_zone_and_level() -> None:
+    told = check_figure(plot_pfn_map(df_pfn_map(storm(1_000_000, 1 << 24))))
+    texts = [a["text"] for a in told["layout"]["annotations"]]
+    assert "Normal begins (0x100000)" in texts
+    assert "kernel: 6.12.1" in told["layout"]["meta"]["caption"]
+    assert told["layout"]["yaxis"]["tickformat"] == "#x"
+    pages = check_figure(plot_pfn_map(df_pfn_map(pfn_ranges([0xFB1665, 0xFB1667]))))
+    assert "A cell is 1 page (4 KiB)" in pages["layout"]["meta"]["caption"]
+
+
+def test_ten_million_pfns_are_drawn_soon_and_small() -> None:
+    ranges = storm(10_000_000, 1 << 26)
+    start = time.perf_counter()
+    picture = plot_pfn_map(df_pfn_map(ranges))
+    spent = time.perf_counter() - start
+    html = picture.to_html(include_plotlyjs=False, full_html=False)
+    assert len(html) < 500_000
+    assert len(picture.data) == 1
+    assert spent < 5, f"{spent:.2f} s; 0.25 s is the aim, and a benchmark's business"
+
+
+def test_an_empty_map_is_refused_with_a_sentence() -> None:
+    with pytest.raises(EmptyMap, match="there is no pfn"):
+        df_pfn_map(pfn_ranges([]))
+    with pytest.raises(EmptyMap, match="between 0x10 and 0x20"):
+        df_pfn_map(pfn_ranges([5]), first=0x10, last=0x20)
