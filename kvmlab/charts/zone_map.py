@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kvmlab.charts import template as look
 from kvmlab.errors import KvmlabError
+from kvmlab.inquiry.architecture import UNKNOWN, architecture
 from kvmlab.kernel.zones import zone_name, zones
 from kvmlab.report.records import Report
 
@@ -57,7 +58,7 @@ def df_zone_map(
     Args:
         reports: a report or several; those without a pfn are left out.
         source: case or file that they came from, for the caption.
-        arch: whose zone boundaries count: `x86_64`, `i686`, `arm64`; None: as the first register block, else x86_64.
+        arch: whose zone boundaries count: `x86_64`, `i686`, `arm64`; None: as the reports show, else x86_64.
 
     Returns:
         one row a page: `pfn` (uint64), `zone` (by the rules of the architecture, "" if none covers it), `printed_zone`
@@ -69,7 +70,7 @@ def df_zone_map(
     import pandas as pd
 
     given = (reports,) if isinstance(reports, Report) else tuple(reports)
-    known = arch or next((r.registers.arch for r in given if r.registers is not None), None)
+    known = arch or next((a for a in map(architecture, given) if a != UNKNOWN), None)
     arch = known or "x86_64"
     rows, kernel = [], None
     for report in given:
@@ -152,7 +153,7 @@ def plot_zone_map(frame: pd.DataFrame) -> go.Figure:
     return look.caption(
         picture,
         f"Each zone is drawn to a scale of its own and begins where the rules of {arch} put it"
-        f"{' (assumed: the log shows no registers)' if frame.attrs.get('assumed') else ''}. Where memory ends is not "
+        f"{' (assumed: the log does not show it)' if frame.attrs.get('assumed') else ''}. Where memory ends is not "
         "in the log: it is drawn to the next power of two. One page is 4 KiB.",
         n=f"{len(frame)} {'page' if single else 'pages'}",
         source=frame.attrs.get("source"),

@@ -239,6 +239,39 @@ def pfn_ranges(
     return PfnRanges(starts[at], reach[closes], given, source, kernel)
 
 
+@dataclass(frozen=True, slots=True)
+class Adjacency:
+    """Whether pages that are neighbours for the process are neighbours in memory too.
+
+    Args:
+        pages: pages with a known hva.
+        hva_neighbours: pairs of pages whose hvas follow each other.
+        pfn_neighbours: pairs of pages whose pfns follow each other.
+        both: pairs that do both, in the same direction.
+    """
+
+    pages: int
+    hva_neighbours: int
+    pfn_neighbours: int
+    both: int
+
+
+def adjacency(pfns: Sequence[int], hva_pages: Sequence[int]) -> Adjacency:
+    """Count neighbours in pfn against neighbours in hva, whatever the order of the text.
+
+    Args:
+        pfns: pfn of each page.
+        hva_pages: hva of each page divided by the page size, in the same order.
+
+    >>> adjacency([7, 8, 3], [0x100, 0x101, 0x102])
+    Adjacency(pages=3, hva_neighbours=2, pfn_neighbours=1, both=1)
+    """
+    of_hva = dict(zip(hva_pages, pfns, strict=True))
+    steps = [of_hva[hva + 1] - pfn for hva, pfn in of_hva.items() if hva + 1 in of_hva]
+    distinct = set(pfns)
+    return Adjacency(len(of_hva), len(steps), sum(pfn + 1 in distinct for pfn in distinct), steps.count(1))
+
+
 def _checked(numbers: Any) -> NDArray[np.uint64]:
     import numpy as np
 

@@ -40,7 +40,7 @@ def test_a_contradiction_between_rule_and_flags_is_said() -> None:
 def test_a_log_without_a_zone_is_not_guessed() -> None:
     told = check_figure(plot_zone_map(df_zone_map(report(zone=None))))
     assert "the log prints no zone" in told["layout"]["title"]["text"]
-    assert "assumed: the log shows no registers" in told["layout"]["meta"]["caption"]
+    assert "assumed: the log does not show it" in told["layout"]["meta"]["caption"]
 
 
 def test_an_architecture_without_fixed_zones_draws_one_box() -> None:

@@ -1,0 +1,161 @@
+"""`kvmlab pfns`: which pfns the bad pages of some logs have, in runs, groups and zones, with a picture in a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shutil
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kvmlab.cli.output import Output, print_json
+from kvmlab.inquiry.architecture import UNKNOWN, architecture
+from kvmlab.inquiry.batch_groups import BatchGroup, batch_groups
+from kvmlab.inquiry.hexes import binary_size
+from kvmlab.inquiry.pfn_ranges import PfnRun, adjacency, pfn_runs
+from kvmlab.kernel.zones import zones
+from kvmlab.report.log import read_log
+from kvmlab.report.records import Report
+
+_PAGE = 4096
+_SHADES = " ▁▂▃▄▅▆▇█"
+_MOST_ROWS = 40
+
+
+def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's words to the parser."""
+    parser = sub.add_parser("pfns", help="runs, groups and zones of the pfns in a log", description=__doc__)
+    parser.add_argument("files", nargs="+", metavar="FILE", help="log or mail, compressed or not; - is stdin")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
+    parser.add_argument("--limit", type=int, metavar="BYTES", help="most bytes of decompressed text to read")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read the files and print what their pfns look like; 1 if they hold none."""
+    logs = [read_log(path, limit=args.limit) for path in args.files]
+    reports = [report for log in logs for report in log.reports if report.pfn is not None]
+    # Groups never reach over the end of a file; report numbers count through all of them.
+    starts = [sum(len(log.reports) for log in logs[:i]) for i in range(len(logs))]
+    groups = [(start, group) for start, log in zip(starts, logs, strict=True) for group in batch_groups(log.reports)]
+    arch = next((a for a in map(architecture, reports) if a != UNKNOWN), None)
+    told = _document(reports, groups, arch)
+    if args.json:
+        print_json(told)
+    else:
+        _print(told, reports, [group for _, group in groups])
+    return 0 if reports else 1
+
+
+def _document(reports: Sequence[Report], groups: Iterable[tuple[int, BatchGroup]], arch: str | None) -> dict[str, Any]:
+    pfns = [report.pfn for report in reports if report.pfn is not None]
+    anonymous = {
+        report.pfn: report.page.index
+        for report in reports
+        if report.pfn is not None and report.page is not None and report.page.index
+    }
+    near = adjacency(list(anonymous), list(anonymous.values()))
+    return {
+        "schema": "kvmlab.pfns/1",
+        "n": len(pfns),
+        "distinct": len(set(pfns)),
+        "runs": [
+            {
+                "first": f"{run.first:#x}",
+                "last": f"{run.last:#x}",
+                "pages": run.pages,
+                "largest_order": run.largest_order(),
+            }
+            for run in pfn_runs(pfns)
+        ],
+        "groups": [
+            {
+                "first_report": start + group.first.index,
+                "reports": [start + report.index for report in group.reports],
+                "size": len(group),
+                "by_registers": group.by_registers,
+                "pfn_runs": len(group.runs),
+            }
+            for start, group in groups
+        ],
+        "zones": _zones(pfns, arch or "x86_64"),
+        "zone_rules": {"arch": arch or "x86_64", "basis": "assumed" if arch is None else "inferred"},
+        "adjacency": {
+            "pages": near.pages,
+            "index_neighbours": near.hva_neighbours,
+            "pfn_neighbours": near.pfn_neighbours,
+            "both": near.both,
+        },
+    }
+
+
+def _zones(pfns: Iterable[int], arch: str) -> dict[str, int]:
+    """Distinct pages in each zone with a fixed place; what no rule covers is counted as `unknown`."""
+    distinct = set(pfns)
+    counts = {}
+    for zone in zones(arch):
+        if zone.first_pfn is not None:
+            inside = {p for p in distinct if zone.first_pfn <= p and (zone.last_pfn is None or p <= zone.last_pfn)}
+            counts[zone.name] = len(inside)
+            distinct -= inside
+    return counts | {"unknown": len(distinct)}
+
+
+def _print(told: dict[str, Any], reports: Sequence[Report], groups: Sequence[BatchGroup]) -> None:
+    out = Output()
+    if not reports:
+        out.text("no report in the input holds a pfn")
+        return
+    runs = pfn_runs(report.pfn for report in reports if report.pfn is not None)
+    zone_text = ", ".join(f"{n} in {name}" for name, n in told["zones"].items() if n)
+    out.text(
+        f"{told['n']} pfns, {told['distinct']} distinct, in {len(runs)} runs; {zone_text} ({told['zone_rules']['basis']})"
+    )
+    if out.terminal:
+        _draw(out, runs)
+    out.table(
+        ("first", "last", "pages", "order", "physical"),
+        [
+            (f"{r.first:#x}", f"{r.last:#x}", r.pages, r.largest_order(), binary_size(r.first * _PAGE))
+            for r in runs[:_MOST_ROWS]
+        ],
+    )
+    if len(runs) > _MOST_ROWS:
+        out.text(f"... and {len(runs) - _MOST_ROWS} more runs (--json has all)")
+    for group in groups[:_MOST_ROWS]:
+        proof = "one system call, by its registers" if group.by_registers else "by task, stack and time"
+        out.text(f"group of {len(group)} from report {group.first.index}: {len(group.runs)} runs; {proof}")
+    if len(groups) > _MOST_ROWS:
+        out.text(f"... and {len(groups) - _MOST_ROWS} more groups (--json has all)")
+    near = told["adjacency"]
+    if near["index_neighbours"]:
+        out.text(
+            f"of {near['index_neighbours']} pairs with neighbouring index, {near['both']} are neighbours in pfn too"
+        )
+
+
+def _draw(out: Output, runs: Sequence[PfnRun]) -> None:
+    """A strip of blocks from the first to the last pfn; each block is a power of two of pages."""
+    out.text(strip(runs, max(20, shutil.get_terminal_size().columns - 2)))
+    out.text(f"{runs[0].first:#x} ... {runs[-1].last:#x}, taller is fuller (logarithmic)")
+
+
+def strip(runs: Sequence[PfnRun], width: int) -> str:
+    """Draw runs as a line of Unicode blocks, at most `width` of them; one page is enough to be seen.
+
+    >>> strip([PfnRun(0, 3), PfnRun(8, 8), PfnRun(15, 15)], 4)
+    '█ ▁▁'
+    """
+    first, last = runs[0].first, runs[-1].last
+    order = 0
+    while (last >> order) - (first >> order) + 1 > width:
+        order += 1
+    cells = [0] * ((last >> order) - (first >> order) + 1)
+    for run in runs:
+        for cell in range(run.first >> order, (run.last >> order) + 1):
+            start = max(run.first, cell << order)
+            cells[cell - (first >> order)] += min(run.last, ((cell + 1) << order) - 1) - start + 1
+    top = len(_SHADES) - 1
+    return "".join(
+        _SHADES[0 if not n else (top if not order else 1 + round((top - 1) * math.log2(n) / order))] for n in cells
+    )
