@@ -1,4 +1,4 @@
-"""`kvmlab pfns`: which pfns the bad pages of some logs have, in runs, groups and zones, with a picture in a terminal."""
+"""`kvmlab pfns`: the pfns of the bad pages in some logs, in runs, groups and zones, with a picture in a terminal."""
 
 from __future__ import annotations
 
@@ -85,6 +85,7 @@ def _document(reports: Sequence[Report], groups: Iterable[tuple[int, BatchGroup]
             "index_neighbours": near.hva_neighbours,
             "pfn_neighbours": near.pfn_neighbours,
             "both": near.both,
+            "reversed": near.reversed,
         },
     }
 
@@ -109,7 +110,8 @@ def _print(told: dict[str, Any], reports: Sequence[Report], groups: Sequence[Bat
     runs = pfn_runs(report.pfn for report in reports if report.pfn is not None)
     zone_text = ", ".join(f"{n} in {name}" for name, n in told["zones"].items() if n)
     out.text(
-        f"{told['n']} pfns, {told['distinct']} distinct, in {len(runs)} runs; {zone_text} ({told['zone_rules']['basis']})"
+        f"{told['n']} pfns, {told['distinct']} distinct, in {len(runs)} runs; "
+        f"{zone_text} ({told['zone_rules']['basis']})"
     )
     if out.terminal:
         _draw(out, runs)
@@ -130,7 +132,8 @@ def _print(told: dict[str, Any], reports: Sequence[Report], groups: Sequence[Bat
     near = told["adjacency"]
     if near["index_neighbours"]:
         out.text(
-            f"of {near['index_neighbours']} pairs with neighbouring index, {near['both']} are neighbours in pfn too"
+            f"of {near['index_neighbours']} pairs with neighbouring index, {near['both']} are neighbours in pfn too, "
+            f"{near['reversed']} the other way round"
         )
 
 

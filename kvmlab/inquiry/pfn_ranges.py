@@ -248,12 +248,14 @@ class Adjacency:
         hva_neighbours: pairs of pages whose hvas follow each other.
         pfn_neighbours: pairs of pages whose pfns follow each other.
         both: pairs that do both, in the same direction.
+        reversed: pairs that do both, in opposite directions.
     """
 
     pages: int
     hva_neighbours: int
     pfn_neighbours: int
     both: int
+    reversed: int
 
 
 def adjacency(pfns: Sequence[int], hva_pages: Sequence[int]) -> Adjacency:
@@ -264,12 +266,13 @@ def adjacency(pfns: Sequence[int], hva_pages: Sequence[int]) -> Adjacency:
         hva_pages: hva of each page divided by the page size, in the same order.
 
     >>> adjacency([7, 8, 3], [0x100, 0x101, 0x102])
-    Adjacency(pages=3, hva_neighbours=2, pfn_neighbours=1, both=1)
+    Adjacency(pages=3, hva_neighbours=2, pfn_neighbours=1, both=1, reversed=0)
     """
     of_hva = dict(zip(hva_pages, pfns, strict=True))
     steps = [of_hva[hva + 1] - pfn for hva, pfn in of_hva.items() if hva + 1 in of_hva]
     distinct = set(pfns)
-    return Adjacency(len(of_hva), len(steps), sum(pfn + 1 in distinct for pfn in distinct), steps.count(1))
+    following = sum(pfn + 1 in distinct for pfn in distinct)
+    return Adjacency(len(of_hva), len(steps), following, steps.count(1), steps.count(-1))
 
 
 def _checked(numbers: Any) -> NDArray[np.uint64]:
