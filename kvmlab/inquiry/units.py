@@ -1,15 +1,6 @@
-"""Numbers as people write them: hex strings for 64-bit values, bytes in binary units, uptime."""
+"""Numbers as people write them: sizes in binary units, times since boot in hours."""
 
 from __future__ import annotations
-
-
-def hex_or_none(value: int | None) -> str | None:
-    """Lower-case hex with `0x`, None stays None.
-
-    >>> hex_or_none(0xFB1665)
-    '0xfb1665'
-    """
-    return None if value is None else f"{value:#x}"
 
 
 def binary_size(size: int) -> str:

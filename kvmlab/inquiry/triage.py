@@ -1,0 +1,44 @@
+"""`triage`: the reports of some texts and their families, as the document that `kvmlab triage --json` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kvmlab.inquiry.families import families, family_json
+from kvmlab.report.jsonable import damage_json, report_json
+from kvmlab.report.log import Log
+
+SCHEMA = "kvmlab.triage/1"
+
+
+def triage_document(logs: Sequence[Log]) -> dict[str, Any]:
+    """The triage of one or more texts as plain JSON values.
+
+    Args:
+        logs: the texts, in the order in which they were given.
+
+    >>> from kvmlab.report.log import read_log
+    >>> triage_document([read_log(b"[1.0] BUG: Bad page state in process qemu  pfn:fb1665\\n")])["reports"][0]["pfn"]
+    '0xfb1665'
+    """
+    return {
+        "schema": SCHEMA,
+        "sources": [source_json(log) for log in logs],
+        "reports": [report_json(report, source) for source, log in enumerate(logs) for report in log.reports],
+        "families": [family_json(family) for family in families(logs)],
+    }
+
+
+def source_json(log: Log) -> dict[str, Any]:
+    """What one source is, and what was lost on its way here."""
+    source = log.text.source
+    return {
+        "path": source.path,
+        "sha256": source.sha256,
+        "bytes": source.size,
+        "lines": log.text.n_lines,
+        "kind": log.text.kind,
+        "unparsed_lines": len(log.unparsed),
+        "damage": [damage_json(damage) for damage in (*source.damage, *log.text.damage)],
+    }
