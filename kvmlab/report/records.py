@@ -43,9 +43,13 @@ class Frame:
         module: module name, None for the core kernel.
         reliable: False for entries marked `?`, which the unwinder did not confirm.
         context: stack that the entry is on: `TASK`, `IRQ`, `NMI`, ...; None before any marker.
-        build_id: build id behind the module name, if printed.
         span: the line that it stands on.
         timestamp: time of its record, as printed.
+        build_id: build id behind the module name, if printed.
+        address: return address as printed (u64), None where the text has none or hides it.
+        source: `file:line` entries that a decoder added, innermost inlined function first.
+        inlined: whether a decoder says that this function was inlined into the next one.
+        info: letters of arm64 (`P`, `C`, ...) or `unreliable`, as printed in parentheses.
     """
 
     function: str
@@ -57,6 +61,17 @@ class Frame:
     span: Span
     timestamp: str | None = None
     build_id: str | None = None
+    address: int | None = None
+    source: tuple[str, ...] = ()
+    inlined: bool = False
+    info: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The entry as the kernel writes it: `? kvm_vcpu_ioctl+0x29e/0x6f0 [kvm]`."""
+        where = "" if self.offset is None or self.size is None else f"+{self.offset:#x}/{self.size:#x}"
+        behind = " ".join(x for x in (self.module, self.build_id) if x)
+        return f"{'' if self.reliable else '? '}{self.function}{where}{f' [{behind}]' if behind else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +91,13 @@ class CallTrace:
         header: span of the `Call Trace:` line, None if it was lost.
         frames: the entries, innermost first.
         markers: the stack markers, in order.
+        name: what the text says it is (`Allocated by task 23268`), None for the splat's own.
     """
 
     header: Span | None
     frames: tuple[Frame, ...]
     markers: tuple[StackMarker, ...] = ()
+    name: str | None = None
 
     @property
     def reliable(self) -> tuple[Frame, ...]:
@@ -99,6 +116,7 @@ class Registers:
         missing: registers of a whole block that the text does not hold.
         missing_lines: the lines of a whole block that the text does not hold.
         span: the lines of the block.
+        symbols: register name to symbol, for registers that are printed as `sym+0x../0x..`.
     """
 
     arch: str
@@ -107,6 +125,7 @@ class Registers:
     missing: tuple[str, ...]
     missing_lines: tuple[str, ...]
     span: Span
+    symbols: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +145,16 @@ class ModuleList:
         last_unloaded: name of the module unloaded last, if printed.
         per_record: how many names each printk record of the list holds.
         span: its lines.
+        unloaded_tainted: modules of the `Unloaded tainted modules:` record (5.19 and later).
+        unparsed: words among the names that are no module names (`...` of an elided list).
     """
 
     modules: tuple[Module, ...]
     last_unloaded: str | None
     per_record: tuple[int, ...]
     span: Span
+    unloaded_tainted: tuple[Module, ...] = ()
+    unparsed: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -144,7 +167,7 @@ class CpuLine:
     """The line `CPU: .. PID: .. Comm: .. <taint> <release> #<build>`.
 
     Args:
-        cpu: CPU number.
+        cpu: CPU number, None in the form of 3.x and before (`Pid: .., comm: ..`).
         uid: user id (6.11 and later), None if not printed.
         pid: process id of the task that noticed.
         comm: its name, at most 15 bytes; may hold blanks and slashes.
@@ -160,7 +183,7 @@ class CpuLine:
         span: its line.
     """
 
-    cpu: int
+    cpu: int | None
     uid: int | None
     pid: int | None
     comm: str | None
@@ -214,11 +237,19 @@ class PrintedFlags:
 
 @dataclass(frozen=True, slots=True)
 class PrintedPageType:
-    """The `page_type:` line (6.4 and later): the printed number and the printed names."""
+    """The `page_type:` line (6.4 and later): the printed number and the printed names.
+
+    Args:
+        value: the word shared with `_mapcount` (u32; to 6.11), or its top byte alone (6.12 and later).
+        names: the printed names.
+        span: its line.
+        top_byte: whether only the top byte is printed (`f0(buddy)`).
+    """
 
     value: int
     names: tuple[str, ...]
     span: Span
+    top_byte: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +297,7 @@ class PageOwner:
         allocation_stack, free_stack: symbols with offsets, innermost first.
         migrate_reason: last migrate reason, if printed.
         span: its lines.
+        notes: lines that say what is not there (`page_owner free stack trace missing`), as printed.
     """
 
     tracked_as: str | None
@@ -284,6 +316,7 @@ class PageOwner:
     free_stack: tuple[Frame, ...]
     migrate_reason: str | None
     span: Span
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +337,8 @@ class PageDump:
         flags, page_type, raw, head_raw, reason, page_owner: the other lines.
         reason_span: where the reason stands.
         span: all its lines.
+        bad_flags: the flags that the kernel names as the reason (`bad because of flags:`, to 5.6).
+        notes: other lines of the dump, as printed (`page does not match folio`).
     """
 
     era: str
@@ -325,6 +360,8 @@ class PageDump:
     reason_span: Span | None
     page_owner: PageOwner | None
     span: Span
+    bad_flags: PrintedFlags | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def order(self) -> int | None:
@@ -351,6 +388,13 @@ class Report:
         missing: parts that this kind has and this text lacks.
         damage: what was lost, with the reason.
         end_trace: the `---[ end trace ]---` id, if printed.
+        rule: name of the row of the title table that matched, None for a fragment.
+        caller: `T123` or `C0` where the log has caller ids.
+        traces: further call traces (of other CPUs and tasks, of allocation and free), in order.
+        more_registers: further register blocks, in order.
+        repeats: where the same report stands once more in the text; it is counted once.
+        records: positions of its records among the records of the text; foreign lines between them are left out.
+        part: name of the attachment that it stands in, None for the text itself; spans count within that part.
     """
 
     index: int
@@ -375,6 +419,13 @@ class Report:
     fields: Mapping[str, str | int] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     damage: tuple[Damage, ...] = ()
+    rule: str | None = None
+    caller: str | None = None
+    traces: tuple[CallTrace, ...] = ()
+    more_registers: tuple[Registers, ...] = ()
+    repeats: tuple[Span, ...] = ()
+    records: tuple[int, ...] = ()
+    part: str | None = None
 
     @property
     def complete(self) -> bool:

@@ -1,0 +1,290 @@
+"""From the lines of one splat to the frozen record of a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from kvmlab.report import registers
+from kvmlab.report.build_page import PageBuilder
+from kvmlab.report.build_trace import TraceBuilder
+from kvmlab.report.cpu_line import match_cpu_line, match_hardware
+from kvmlab.report.lines import PAGE_PARTS, TRACE_NAME, Line, Part
+from kvmlab.report.modules import parse_modules
+from kvmlab.report.numbers import decimal_number, hex_number
+from kvmlab.report.open_splat import Splat
+from kvmlab.report.records import CallTrace, CpuLine, Hardware, Kind, Registers, Report
+from kvmlab.report.stack import StackLine
+from kvmlab.text.span import Damage, DamageKind, Span
+
+_DECIMAL_FIELDS = frozenset({"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die"})
+_USER_REGISTERS = "user-mode RIP, Code, RSP and register lines"
+
+
+@dataclass(slots=True)
+class _Block:
+    lines: list[tuple[registers.RegisterLine, Span]] = field(default_factory=list)
+    code: bool = False
+    user: bool = False
+
+
+def build_report(splat: Splat, index: int) -> Report:
+    """The report of a splat.
+
+    Args:
+        splat: the splat.
+        index: position among the reports of its source.
+    """
+    return _Builder(splat).build(index)
+
+
+class _Builder:
+    def __init__(self, splat: Splat) -> None:
+        self.splat = splat
+        self.page = PageBuilder()
+        self.traces: list[TraceBuilder] = []
+        self.blocks: list[_Block] = []
+        self.modules: list[tuple[str, Span]] = []
+        self.unloaded: list[str] = []
+        self.cpu: CpuLine | None = None
+        self.hardware: Hardware | None = None
+        self.workqueue: str | None = None
+        self.verbose: str | None = None
+        self.code: list[str] = []
+        self.end: str | None = None
+        self.trace_name: str | None = None
+        self.header_pfn: int | None = None
+        self.fields: dict[str, str | int] = {}
+        self.titles: list[Line] = []
+
+    def build(self, index: int) -> Report:
+        lines = self.splat.lines
+        for at, line in enumerate(lines):
+            self._take(line, lines[at - 1] if at else None)
+        span = lines[0].record.span
+        for line in lines:
+            span |= line.record.span
+        kind = self._kind()
+        title = self._title()
+        timed = [line.record.timestamp for line in lines if line.record.timestamp is not None]
+        own, others = self._own_trace()
+        blocks = [
+            registers.build_registers(block.lines, block.code, block.user) for block in self.blocks if block.lines
+        ]
+        dump = self.page.build()
+        process = self.fields.get("process")
+        pfn = hex_number(str(self.fields.get("pfn", ""))) if self.header_pfn is None else self.header_pfn
+        if pfn is None and dump is not None:
+            pfn = dump.pfn
+        report = Report(
+            index=index,
+            kind=kind,
+            title=None if title is None else title.record.text.strip(),
+            span=span,
+            timestamp=timed[0] if timed else None,
+            last_timestamp=timed[-1] if timed else None,
+            title_span=None if title is None else title.record.span,
+            process=None if process is None else str(process),
+            pfn=pfn,
+            page=dump,
+            modules=parse_modules(self.modules, self.unloaded) if self.modules else None,
+            cpu_line=self.cpu,
+            taint_verbose=self.verbose,
+            hardware=self.hardware,
+            workqueue=self.workqueue,
+            call_trace=own,
+            registers=blocks[0] if blocks else None,
+            code=self.code[0] if self.code else None,
+            end_trace=self.end,
+            fields=self.fields,
+            missing=self._missing(own, blocks),
+            damage=(),
+            rule=None if self.splat.title is None else self.splat.title.name,
+            caller=self.splat.caller,
+            traces=others,
+            more_registers=tuple(blocks[1:]),
+            records=tuple(line.index for line in lines),
+        )
+        return _with_damage(report, self.splat)
+
+    def _take(self, line: Line, before: Line | None) -> None:
+        part, data, span = line.part, line.data, line.record.span
+        if (
+            part not in (Part.REGISTERS, Part.CODE)
+            and before is not None
+            and before.part in (Part.REGISTERS, Part.CODE)
+        ):
+            closes = part is Part.STACK and any(m.stack == "TASK" and not m.opens for m in data.markers)
+            if self.blocks:
+                self.blocks[-1].user = self.blocks[-1].user or closes
+        if part is Part.TITLE:
+            self.titles.append(line)
+            self._take_fields(data[1].groupdict())
+        elif part is Part.PAGE_REST and "header_pfn" in data:
+            self.header_pfn = data["header_pfn"]
+        elif part in PAGE_PARTS or part is Part.OWNER:
+            self.page.take(line)
+        elif part is Part.MODULES:
+            self.modules.append((data, span))
+        elif part is Part.UNLOADED:
+            self.unloaded.append(data)
+        elif part is Part.CPU:
+            self._take_cpu(line)
+        elif part is Part.TAINTED:
+            self.verbose = self.verbose or data
+        elif part is Part.HARDWARE:
+            self._take_hardware(line)
+        elif part is Part.WORKQUEUE:
+            self.workqueue = self.workqueue or data
+        elif part is Part.TRACE:
+            self.page.end_owner()
+            self._open_trace(span)
+            if isinstance(data, StackLine):
+                self.traces[-1].add(line, data)
+        elif part is Part.STACK:
+            self._take_stack(line)
+        elif part in (Part.REGISTERS, Part.CODE):
+            self._take_registers(line, before)
+        elif part is Part.END:
+            self.end = data or self.end or ""
+        elif part is Part.DETAIL and isinstance(data, str) and (name := TRACE_NAME.match(data)):
+            self.trace_name = data.rstrip(":") if len(data) <= len(name[0]) + 1 else name[0]
+
+    def _take_fields(self, found: dict[str, str | Any]) -> None:
+        for key, shown in found.items():
+            if shown is None or key in self.fields:
+                continue
+            number = decimal_number(shown) if key in _DECIMAL_FIELDS else None
+            self.fields[key] = shown if number is None else number
+
+    def _take_cpu(self, line: Line) -> None:
+        if not line.rest:
+            self.page.end_owner()
+            self.cpu = self.cpu or line.data
+        elif self.cpu is not None:
+            joined = f"{self._cpu_text()} {line.data}"
+            again = match_cpu_line(joined, self.cpu.span | line.record.span)
+            self.cpu = again or self.cpu
+
+    def _cpu_text(self) -> str:
+        return next((line.record.text.strip() for line in self.splat.lines if line.part is Part.CPU), "")
+
+    def _take_hardware(self, line: Line) -> None:
+        if line.rest and self.hardware is not None:
+            text = f"Hardware name: {self.hardware.text} {line.data}"
+            self.hardware = match_hardware(text, self.hardware.span | line.record.span) or self.hardware
+        elif self.hardware is None:
+            self.hardware = line.data
+
+    def _take_stack(self, line: Line) -> None:
+        if self.page.takes_frames:
+            self.page.take_frames(line)
+            return
+        if not self.traces or self.trace_name is not None:
+            self._open_trace(None)
+        self.traces[-1].add(line, line.data)
+
+    def _open_trace(self, header: Span | None) -> None:
+        self.traces.append(TraceBuilder(header=header, name=self.trace_name))
+        self.trace_name = None
+
+    def _take_registers(self, line: Line, before: Line | None) -> None:
+        follows = before is not None and before.part in (Part.REGISTERS, Part.CODE)
+        first = line.part is Part.REGISTERS and line.data.first
+        if not self.blocks or not follows or (first and self.blocks[-1].lines and _again(self.blocks[-1], line.data)):
+            self.blocks.append(_Block())
+        if line.part is Part.CODE:
+            self.blocks[-1].code = True
+            if line.rest and self.code:
+                self.code[-1] = f"{self.code[-1]} {line.data}"
+            else:
+                self.code.append(line.data)
+        else:
+            self.blocks[-1].lines.append((line.data, line.record.span))
+
+    def _own_trace(self) -> tuple[CallTrace | None, tuple[CallTrace, ...]]:
+        """The splat's own trace (the first without a name, or the first), and the others."""
+        traces = [trace.close() for trace in self.traces if trace.frames or trace.header is not None or trace.markers]
+        own = next((t for t in traces if t.name is None), traces[0] if traces else None)
+        return own, tuple(t for t in traces if t is not own)
+
+    def _kind(self) -> Kind:
+        if self.splat.kind is Kind.PAGE_DUMP and self.splat.title is None:
+            names = {frame.function.partition(".")[0] for trace in self.traces for frame in trace.frames}
+            # The title of a bad page has another log level than its dump; a console may hold only the latter.
+            return Kind.FRAGMENT if "bad_page" in names else Kind.PAGE_DUMP
+        return self.splat.kind
+
+    def _title(self) -> Line | None:
+        if self.titles:
+            return next((t for t in self.titles if t.data[0] is self.splat.title), self.titles[0])
+        return (
+            self.splat.lines[0]
+            if self.splat.kind in (Kind.PAGE_DUMP, Kind.OTHER) and self._kind() is not Kind.FRAGMENT
+            else None
+        )
+
+    def _missing(self, trace: CallTrace | None, blocks: list[Registers]) -> tuple[str, ...]:
+        missing = []
+        title = self.splat.title
+        needs = () if title is None else title.needs
+        if "page dump" in needs and not self.page.began:
+            missing.append("page dump")
+        if "CPU line" in needs and self.cpu is None:
+            missing.append("CPU line")
+        if "call trace" in needs and (trace is None or not trace.frames):
+            missing.append("call trace")
+        missing += [f"</{stack}> marker" for stack in reversed(self.splat.open_stacks)]
+        last = trace.frames[-1].function if trace is not None and trace.frames else ""
+        if last.startswith("entry_SYSCALL_64") and not any(block.mode == "user" for block in blocks):
+            missing.append(f"{_USER_REGISTERS} that follow {last}")
+        return tuple(missing)
+
+
+def _again(block: _Block, line: registers.RegisterLine) -> bool:
+    """Whether a block already holds the register that a line begins a block with."""
+    names = line.values.keys() | line.symbols.keys()
+    return any(names & (held.values.keys() | held.symbols.keys()) for held, _ in block.lines)
+
+
+def _with_damage(report: Report, splat: Splat) -> Report:
+    return replace(report, damage=tuple(_damage(report, splat)))
+
+
+def _damage(report: Report, splat: Splat) -> list[Damage]:
+    damage: list[Damage] = []
+    first, last = splat.lines[0].record.span, splat.lines[-1].record.span
+    if report.kind is Kind.FRAGMENT:
+        damage.append(Damage(DamageKind.TRUNCATED_HEAD, first, "the report begins without its title line"))
+    if splat.open_stacks:
+        open_stack = splat.open_stacks[-1]
+        reason = f"the <{open_stack}> stack is not closed by </{open_stack}>: the end of the report is missing"
+        damage.append(Damage(DamageKind.TRUNCATED_TAIL, last, reason))
+    elif "call trace" in report.missing:
+        reason = "the report ends before its call trace"
+        damage.append(Damage(DamageKind.TRUNCATED_TAIL, last, reason))
+    if splat.foreign:
+        span = splat.foreign[0].record.span | splat.foreign[-1].record.span
+        n = len(splat.foreign)
+        reason = (
+            f"{n} line{'s' if n > 1 else ''} of others stand{'' if n > 1 else 's'} inside the report and left out of it"
+        )
+        damage.append(
+            Damage(
+                DamageKind.INTERLEAVED, span, reason.replace("and left", "and is left" if n == 1 else "and are left")
+            )
+        )
+    if (
+        report.page is not None
+        and report.page.pfn is not None
+        and report.pfn is not None
+        and report.page.pfn != report.pfn
+    ):
+        reason = f"the page line says pfn {report.page.pfn:#x}, the title says {report.pfn:#x}"
+        damage.append(Damage(DamageKind.CONTRADICTION, report.page.page_line or report.page.span, reason))
+    merged: dict[tuple[DamageKind, str], Span] = {}
+    for line in splat.lines:
+        for found in line.record.damage:
+            key = (found.kind, found.reason)
+            merged[key] = merged[key] | found.span if key in merged else found.span
+    return damage + [Damage(kind, span, reason) for (kind, reason), span in merged.items()]

@@ -1,0 +1,64 @@
+"""Collects the entries and markers of one call trace, each with its place in the text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kvmlab.report.lines import Line
+from kvmlab.report.records import CallTrace, Frame, StackMarker
+from kvmlab.report.stack import Entry, StackLine
+from kvmlab.text.span import Span
+
+
+@dataclass(slots=True)
+class TraceBuilder:
+    """A call trace while it is being read.
+
+    Args:
+        header: span of its header line.
+        frames, markers: what has been read.
+        stacks: the stacks that are open, innermost last.
+        name: what the text says it is.
+    """
+
+    header: Span | None = None
+    frames: list[Frame] = field(default_factory=list)
+    markers: list[StackMarker] = field(default_factory=list)
+    stacks: list[str] = field(default_factory=list)
+    name: str | None = None
+
+    def add(self, line: Line, found: StackLine) -> None:
+        """Takes one line of the trace."""
+        for marker in found.markers:
+            self.markers.append(StackMarker(marker.stack, marker.opens, line.record.span))
+            if marker.opens:
+                self.stacks.append(marker.stack)
+            elif marker.stack in self.stacks:
+                del self.stacks[self.stacks.index(marker.stack) :]
+        self.frames += to_frames(found.entries, line, self.stacks[-1] if self.stacks else None, self.frames)
+
+    def close(self) -> CallTrace:
+        """The finished trace."""
+        return CallTrace(self.header, tuple(self.frames), tuple(self.markers), self.name)
+
+
+def to_frames(entries: tuple[Entry, ...], line: Line, context: str | None, before: list[Frame]) -> list[Frame]:
+    """The frames of one line; of `f from g` (arm32), `f` counts only where the line before did not name it already.
+
+    Args:
+        entries: what the line holds.
+        line: the line.
+        context: the stack that is open.
+        before: the frames of the trace so far.
+    """
+    frames = []
+    for entry in entries:
+        if entry.caller is False and before and before[-1].function == entry.function:
+            continue
+        frames.append(
+            Frame(
+                entry.function, entry.offset, entry.size, entry.module, entry.reliable, context, line.record.span,
+                line.record.timestamp, entry.build_id, entry.address, entry.source, entry.inlined, entry.info,
+            )
+        )  # fmt: skip
+    return frames

@@ -1,0 +1,228 @@
+"""Which part of a report a record is: one look at its text, by a table of how each part begins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from kvmlab.report import cpu_line, modules, page_dump, page_owner, registers, stack, titles
+from kvmlab.text.record import Record
+
+# Longer than any record of a kernel; what a text holds beyond it is looked at for module names only.
+LINE_LENGTH = 8192
+
+
+class Part(StrEnum):
+    """What a record is to a report; the names of the parts in `Report` and of the lines of a page dump."""
+
+    TITLE = "title"
+    CUT_HERE = "cut here"
+    RULE = "rule"
+    PAGE = "page"
+    PAGE_REST = "rest of the page line"
+    HEAD = "head"
+    FLAGS = "flags"
+    BAD_FLAGS = "bad flags"
+    PAGE_TYPE = "page_type"
+    WORDS = "raw"
+    MEMCG = "memcg"
+    ADDRESS_SPACE = "address space"
+    REASON = "reason"
+    NOTE = "note"
+    OWNER = "page_owner"
+    MODULES = "modules"
+    UNLOADED = "unloaded modules"
+    CPU = "CPU line"
+    TAINTED = "taint"
+    HARDWARE = "hardware"
+    WORKQUEUE = "workqueue"
+    CONTEXT = "context"
+    TRACE = "call trace"
+    STACK = "stack"
+    REGISTERS = "registers"
+    CODE = "code"
+    END = "end trace"
+    DETAIL = "detail"
+    BLANK = "blank"
+    OTHER = "other"
+
+
+PAGE_PARTS = frozenset(
+    {
+        Part.PAGE, Part.PAGE_REST, Part.HEAD, Part.FLAGS, Part.BAD_FLAGS, Part.PAGE_TYPE, Part.WORDS, Part.MEMCG,
+        Part.ADDRESS_SPACE, Part.REASON, Part.NOTE,
+    }
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Line:
+    """A record and what it is.
+
+    Args:
+        index: its position among the records of the text.
+        record: the record.
+        part: what it is.
+        data: what the parser of that part made of it.
+        rest: whether it is the rest of the line before it, which a wrap split off.
+    """
+
+    index: int
+    record: Record
+    part: Part
+    data: Any = None
+    rest: bool = False
+
+
+_CUT_HERE = re.compile(r"-{8,}\[ cut here \]-{8,}")
+_END = re.compile(r"---\[ end (?:trace|Kernel panic)[ -]*(?P<id>[0-9a-f]{16})?.*")
+_RULE = re.compile(r"[=]{24,200}")
+_STACK_HEADER = re.compile(r"(?:Stack|Stack from [0-9a-f]{8,16}) ?:.*|Stack from [0-9a-f]{8,16}:.*")
+HEX_ROW = re.compile(r"(?:[0-9a-f]{16}|[0-9a-f]{8})(?:\s+(?:[0-9a-f]{16}|[0-9a-f]{8}))*|\.\.\.")
+FLAGS_ALONE = re.compile(r"(?:(?:anon|ksm) )?(?:page )?flags:")
+ADDRESS_ALONE = re.compile(r"\[[0-9a-f]{8,16} :")
+
+# Other lines that stand inside reports of some kind, with what they begin with.
+_DETAIL = re.compile(
+    r"addr:[0-9a-f]|file:\S+ (?:fault|mmap):|vma->vm_|pgd:[0-9a-f]|"
+    r"#PF: |PGD [0-9a-f]|\*p[dpg][deg]p?t? = |Mem abort info:|ESR = |EC = |SET = |EA = |FSC = |Data abort info:|ISV = |CM = |"
+    r"GCS = |user pgtable: |swapper pgtable: |\[[0-9a-f]{8,16}\] pgd=|Faulting instruction address: |BE PAGE_SIZE=|LE PAGE_SIZE=|"
+    r"(?:PREEMPT )?SMP\b.*NR_CPUS|last sysfs file: |Process \S.{0,20} \((?:pid: |pid:)|Kernel Offset: |"
+    r"note: \S.{0,20}\[\d+\] exited |Fixing recursive fault|KASAN: |Exception Code|Last Breaking-Event-Address:|"
+    r"--- interrupt: |--- Exception: |LR = |"
+    r"(?:Read|Write|Free) of (?:size|addr) |(?:Allocated|Freed) by task |Last potentially related work|The buggy address |"
+    r"which belongs to |Memory state around |>?[0-9a-f]{8,16}: [0-9a-f]{2} [0-9a-f]{2} |\^$|\(stack is not available\)|"
+    r"task:.{1,40}state:|\"echo 0 > |INFO: lockdep is turned off|Showing all locks held|\d+ locks? held by |#\d+: |"
+    r"\(t=\d|\(detected by |\t?\(t=|rcu:\s|Sending NMI |Task dump for CPU |irq event stamp: |hardirqs last |softirqs last |"
+    r"stack backtrace:|other info that might help|Trying to fix it up, but a reboot is needed|CPU \d+ Unable|"
+    r"Hexdump around the pagetable|fault virtual address|Unhandled |Dumping ftrace buffer|"
+    r"(?:Slab|Object|INFO: Slab|INFO: Object|Redzone|Padding|Bytes b4|Call Trace \(|Allocated in |Freed in )"
+)
+TRACE_NAME = re.compile(
+    r"(?:Allocated by task \d+|Freed by task \d+|Last potentially related work creation|Second to last potentially "
+    r"related work creation|Allocated in .*|Freed in .*|stack backtrace|NMI backtrace for cpu \d+|task:\S+|"
+    r"Task dump for CPU \d+|Last Breaking-Event-Address|kernel stack of.*)"
+)
+
+_Reader = Callable[[str, Record], tuple[Part, Any] | None]
+
+
+def _found(part: Part, value: Any) -> tuple[Part, Any] | None:
+    return None if value is None else (part, value)
+
+
+def _read_page(text: str, record: Record) -> tuple[Part, Any] | None:
+    return _found(Part.PAGE, page_dump.match_page_line(text))
+
+
+def _read_head(text: str, record: Record) -> tuple[Part, Any] | None:
+    return _found(Part.HEAD, page_dump.match_head_line(text)) or _found(Part.WORDS, page_dump.match_words(text))
+
+
+def _read_flags(text: str, record: Record) -> tuple[Part, Any] | None:
+    if text.startswith("flags:0x") and (page := page_dump.match_page_line(text)) is not None:
+        return Part.PAGE, page
+    if FLAGS_ALONE.fullmatch(text):
+        return Part.FLAGS, None
+    return _found(Part.FLAGS, page_dump.match_flags(text, record.span))
+
+
+def _read_modules(text: str, record: Record) -> tuple[Part, Any] | None:
+    return _found(Part.MODULES, modules.match_modules(record.text.strip()))
+
+
+def _read_unloaded(text: str, record: Record) -> tuple[Part, Any] | None:
+    return _found(Part.UNLOADED, modules.match_unloaded(record.text.strip()))
+
+
+def _read_trace(text: str, record: Record) -> tuple[Part, Any] | None:
+    rest = stack.match_header(text)
+    if rest is None:
+        return None
+    behind = stack.match_stack_line(rest, True) if rest else None
+    return Part.TRACE, behind
+
+
+def _read_end(text: str, record: Record) -> tuple[Part, Any] | None:
+    found = _END.match(text)
+    return None if found is None else (Part.END, found["id"])
+
+
+# What a part begins with, and its reader; a reader that finds nothing leaves the line to the tables behind.
+_BEGINS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
+    (("page:",), _read_page),
+    (("head:",), _read_head),
+    (("raw:",), lambda text, record: _found(Part.WORDS, page_dump.match_words(text))),
+    (("flags:", "anon flags:", "ksm flags:", "page flags:"), _read_flags),
+    (("bad because of",), lambda text, record: _found(Part.BAD_FLAGS, page_dump.match_bad_flags(text))),
+    (("page_type:",), lambda text, record: _found(Part.PAGE_TYPE, page_dump.match_page_type(text, record.span))),
+    (("page dumped because:",), lambda text, record: _found(Part.REASON, page_dump.match_reason(text))),
+    (
+        ("memcg:", "pages's memcg:", "page->mem_cgroup:"),
+        lambda text, record: _found(Part.MEMCG, page_dump.match_memcg(text)),
+    ),
+    (
+        ("aops:", "mapping->", "failed to read mapping", "invalid mapping:"),
+        lambda text, record: _found(Part.ADDRESS_SPACE, page_dump.match_address_space(text)),
+    ),
+    (("page does not match folio",), lambda text, record: (Part.NOTE, text) if page_dump.match_note(text) else None),
+    (
+        ("page ", "page_owner", "Page has been", "There is not page"),
+        lambda text, record: _found(Part.OWNER, page_owner.match_owner_line(text)),
+    ),
+    (("Modules linked in:",), _read_modules),
+    (("Unloaded tainted modules:",), _read_unloaded),
+    (("CPU: ", "Pid: "), lambda text, record: _found(Part.CPU, cpu_line.match_cpu_line(text, record.span))),
+    (("Tainted: ",), lambda text, record: (Part.TAINTED, text) if cpu_line.match_verbose_taint(text) else None),
+    (("Hardware name:",), lambda text, record: _found(Part.HARDWARE, cpu_line.match_hardware(text, record.span))),
+    (("Workqueue:",), lambda text, record: _found(Part.WORKQUEUE, cpu_line.match_workqueue(text))),
+    (("Stopper:", "Sched_ext:"), lambda text, record: (Part.CONTEXT, text)),
+    (("Call Trace:", "Call trace:", "Backtrace:"), _read_trace),
+    (("---[ end ",), _read_end),
+    (
+        ("Code:", "Instruction dump:", "Krnl Code:", "Code Start:"),
+        lambda text, record: _found(Part.CODE, registers.match_code(text)),
+    ),
+)
+_BEGIN = re.compile("|".join(re.escape(word) for words, _ in _BEGINS for word in sorted(words, key=len, reverse=True)))
+_READERS = {word: reader for words, reader in _BEGINS for word in words}
+# Letters and signs that no other part begins with make most lines of a log cheap to pass by.
+_POSSIBLE_REGISTER = re.compile(
+    r"[A-Za-z$%][\w$%()-]{0,12}\s{0,8}:|[RE]?IP|PC is at|LR is at|EIP is at|NIP \[|LR \[|PC: \[|[0-9a-f]{3,16}[: ]|R:|YZ|[a-z][0-9a-z] |s?r\d\d-|I[AI]"
+)
+
+
+def classify(text: str, record: Record, inside: bool) -> tuple[Part, Any]:
+    """What one record is, and what the parser of that part made of it; never raises.
+
+    Args:
+        text: the record's text without blanks around it, cut to `LINE_LENGTH`.
+        record: the record.
+        inside: whether a call trace is open, so that a bare function name is an entry.
+
+    >>> from kvmlab.text.record import Role
+    >>> from kvmlab.text.span import Span
+    >>> record = Record(Span(0, 0, 1, 1), Role.LOG, "page dumped because: nonzero mapcount")
+    >>> classify(record.text, record, False)
+    (<Part.REASON: 'reason'>, 'nonzero mapcount')
+    """
+    if not text:
+        return Part.BLANK, None
+    if (begin := _BEGIN.match(text)) and (found := _READERS[begin[0]](text, record)) is not None:
+        return found
+    if text[0] == "-" and _CUT_HERE.fullmatch(text):
+        return Part.CUT_HERE, None
+    if text[0] == "=" and _RULE.fullmatch(text):
+        return Part.RULE, None
+    if (title := titles.match_title(text)) is not None:
+        return Part.TITLE, title
+    if (line := stack.match_stack_line(text, inside)) is not None:
+        return Part.STACK, line
+    if _POSSIBLE_REGISTER.match(text) and (shown := registers.match_registers(text)) is not None:
+        return Part.REGISTERS, shown
+    if _STACK_HEADER.fullmatch(text) or _DETAIL.match(text):
+        return Part.DETAIL, text
+    return Part.OTHER, None

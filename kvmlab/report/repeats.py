@@ -1,0 +1,86 @@
+"""Reports that stand in a text more than once (a summary's copy of a title, a block read from two logs): counted once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kvmlab.report.records import Kind, Report
+from kvmlab.text.span import Span
+
+# Kinds that a kernel prints again and again with the same words; only an equal time shows a copy.
+_RECURS = frozenset(
+    {Kind.SUPPRESSED, Kind.BAD_RSS_COUNTER, Kind.SOFT_LOCKUP, Kind.HUNG_TASK, Kind.RCU_STALL, Kind.FRAGMENT, Kind.OTHER}
+)
+
+# With how many earlier reports of one title a report is compared.
+_LOOK_BACK = 8
+
+
+def fold_repeats(reports: Sequence[Report]) -> list[Report]:
+    """Puts the copies of a report together with it; what remains is numbered anew.
+
+    A copy is a report with the same title, the same time (or none), and nothing that contradicts the other one. A report
+    without a time is a copy only if it is the bare title of a fuller report, or word for word the same.
+
+    Args:
+        reports: the reports of one source, in the order of the text.
+    """
+    kept: list[Report] = []
+    copies: dict[int, list[Span]] = {}
+    by_title: dict[str, list[int]] = {}
+    for report in reports:
+        # Blanks that an archive collapsed do not make another title.
+        key = f"{report.kind.value} {' '.join((report.title or '').split())}"
+        held = by_title.setdefault(key, [])
+        at = next((i for i in held[-_LOOK_BACK:] if _same(kept[i], report)), None)
+        if at is None or report.title is None:
+            held.append(len(kept))
+            kept.append(report)
+            continue
+        fuller, copy = (kept[at], report) if _weight(kept[at]) >= _weight(report) else (report, kept[at])
+        copies.setdefault(at, []).append(copy.span)
+        kept[at] = fuller
+    order = sorted(range(len(kept)), key=lambda i: (kept[i].records[:1], kept[i].span))
+    return [replace(kept[i], index=n, repeats=tuple(sorted(copies.get(i, ())))) for n, i in enumerate(order)]
+
+
+def _weight(report: Report) -> int:
+    """How many records the report holds: a bare title is the lightest."""
+    return len(report.records)
+
+
+def _same(a: Report, b: Report) -> bool:
+    if a.timestamp is not None and b.timestamp is not None:
+        return a.timestamp == b.timestamp and _agree(a, b)
+    if a.kind in _RECURS:
+        return False
+    if min(_weight(a), _weight(b)) == 1:
+        return max(_weight(a), _weight(b)) > 1
+    return a.timestamp is None and b.timestamp is None and _facts(a) == _facts(b)
+
+
+def _agree(a: Report, b: Report) -> bool:
+    """Whether two reports of one time say nothing different where both say something."""
+    pairs = ((a.pfn, b.pfn), (_raw(a), _raw(b)), (_pid(a), _pid(b)))
+    return all(x is None or y is None or x == y for x, y in pairs)
+
+
+def _raw(report: Report) -> tuple[int, ...] | None:
+    return None if report.page is None or report.page.raw is None else report.page.raw.words
+
+
+def _pid(report: Report) -> int | None:
+    return None if report.cpu_line is None else report.cpu_line.pid
+
+
+def _facts(report: Report) -> tuple[object, ...]:
+    """What two word for word equal blocks share, places left out."""
+    dump = report.page
+    page = (
+        None if dump is None else (dump.refcount, dump.mapcount, dump.mapping, dump.index, dump.pointer, _raw(report))
+    )
+    frames = (
+        () if report.call_trace is None else tuple((f.function, f.offset, f.source) for f in report.call_trace.frames)
+    )
+    return (report.pfn, page, _pid(report), frames, None if report.registers is None else report.registers.values)

@@ -1,0 +1,238 @@
+"""Where a report starts and ends: records to splats, one stream a caller id, foreign lines told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from kvmlab.report.lines import LINE_LENGTH, PAGE_PARTS, Line, Part, classify
+from kvmlab.report.open_splat import OpenSplat, Splat
+from kvmlab.report.records import Kind
+from kvmlab.report.rest import read_rest
+from kvmlab.report.titles import Title
+from kvmlab.text.record import Record, Role
+
+# A report is printed in one go; a longer silence between two of its records means that they are not of one report.
+GAP_NS = 2_000_000_000
+# Clocks of two CPUs differ a little; a step back beyond that is another boot or another log.
+BACK_NS = 1_000_000_000
+# How many records of others may stand in a row inside a report, and inside one that has free text of its own.
+FOREIGN_LIMIT = 40
+FOREIGN_LIMIT_TALKING = 200
+LINES_LIMIT = 4096
+# Lines of a warning's own text between `cut here` and the line that names the file.
+TEXT_LIMIT = 8
+
+# Parts that stand in a report once; a second one belongs to another report.
+_ONCE = frozenset(
+    {
+        Part.CPU, Part.MODULES, Part.HARDWARE, Part.TAINTED, Part.WORKQUEUE, Part.REASON, Part.PAGE, Part.PAGE_TYPE,
+        Part.HEAD, Part.BAD_FLAGS,
+    }
+)  # fmt: skip
+_BEHIND_REASON = frozenset({Part.MEMCG, Part.BAD_FLAGS, Part.OWNER})
+# Kinds that print more behind their call trace: modules, an end marker, a summary, a panic.
+_GOES_ON = frozenset({Kind.OOPS, Kind.BUG, Kind.WARNING, Kind.REFCOUNT, Kind.LIST_CORRUPTION})
+_DIES = frozenset({Kind.OOPS, Kind.BUG, Kind.LIST_CORRUPTION, Kind.KASAN})
+
+
+def find_splats(records: Iterable[Record]) -> Iterator[Splat]:
+    """Cuts a text into splats; they come in the order in which they end.
+
+    Args:
+        records: all records of a text, of any role; only `LOG` records become part of a splat.
+
+    >>> from kvmlab.text.span import Span
+    >>> texts = ["BUG: Bad rss-counter state mm:000000007355ed50 type:MM_ANONPAGES val:100", "eth0: link up"]
+    >>> [s.kind.value for s in find_splats([Record(Span(i, i + 1, i, i), Role.LOG, t) for i, t in enumerate(texts)])]
+    ['bad_rss_counter']
+    """
+    current = _Stream(None)
+    streams: dict[str | None, _Stream] = {None: current}
+    for index, record in enumerate(records):
+        if record.role is Role.LOG and record.caller is not None:
+            found = streams.get(record.caller)
+            current = streams.setdefault(record.caller, _Stream(record.caller)) if found is None else found
+        yield from current.feed(index, record)
+    for stream in streams.values():
+        yield from stream.close()
+
+
+class _Stream:
+    """What one caller printed: at most one splat is open at a time."""
+
+    def __init__(self, caller: str | None) -> None:
+        self.caller = caller
+        self.open: OpenSplat | None = None
+        self.before: Record | None = None
+        self.rule: Line | None = None
+
+    def feed(self, index: int, record: Record) -> Iterator[Splat]:
+        """Reads one record; yields the splats that end with it or before it."""
+        if record.role is not Role.LOG:
+            if self.open is not None and record.role is not Role.BLANK:
+                yield from self._foreign(Line(index, record, Part.OTHER))
+            return
+        if self.open is not None and _apart(self.open, record):
+            yield from self.close()
+        line = self._read(index, record)
+        if line.part is Part.BLANK:
+            return
+        if line.part is Part.TITLE:
+            yield from self._title(line)
+        elif line.part is Part.CUT_HERE:
+            if self.open is None or not _may_be_cut_here(self.open):
+                yield from self.close()
+                self.open = OpenSplat()
+            self.open.add(line)
+        elif line.part is Part.RULE:
+            yield from self._rule(line)
+        elif self.open is not None and _accepts(self.open, line):
+            self.open.add(line)
+        elif line.part in (Part.OTHER, Part.DETAIL):
+            yield from self._foreign(line)
+        else:
+            yield from self.close()
+            self._start(line)
+        if line.part is not Part.RULE:
+            self.rule = None
+        self.before = record
+
+    def close(self) -> Iterator[Splat]:
+        """Ends the open splat; yields it if it is a report."""
+        splat, self.open = self.open, None
+        if splat is not None and splat.is_report:
+            yield splat.close(self.caller)
+
+    def _read(self, index: int, record: Record) -> Line:
+        text = record.text[:LINE_LENGTH].strip()
+        splat = self.open
+        part, data = classify(text, record, splat is not None and splat.in_trace)
+        line = Line(index, record, part, data)
+        if splat is not None:
+            read_rest(splat, line, text)
+        if line.part is Part.STACK and not line.data.strict and (splat is None or splat.placed):
+            # A bare word is no entry of a trace whose entries carry offsets.
+            line.part, line.data = Part.OTHER, None
+        return line
+
+    def _title(self, line: Line) -> Iterator[Splat]:
+        row, found = line.data
+        splat = self.open
+        if splat is not None and _continues(splat, row):
+            if splat.title is None:
+                splat.title, splat.found, splat.kind = row, found, row.kind
+            splat.add(line)
+            if row.late:
+                splat.reopen()
+            return
+        rule = self.rule
+        yield from self.close()
+        self.open = splat = OpenSplat(title=row, found=found, kind=row.kind)
+        if rule is not None and row.framed:
+            splat.add(rule)
+        splat.add(line)
+        if row.single:
+            yield from self.close()
+
+    def _rule(self, line: Line) -> Iterator[Splat]:
+        splat = self.open
+        if splat is not None and splat.title is not None and splat.title.framed:
+            splat.add(line)
+            if not splat.in_title:
+                yield from self.close()
+        else:
+            self.rule = line
+
+    def _start(self, line: Line) -> None:
+        """Opens a splat without a title: a page dump, a call trace by itself, or what is left of a cut report."""
+        kind = Kind.FRAGMENT
+        if line.part is Part.PAGE:
+            kind = Kind.PAGE_DUMP
+        elif line.part is Part.CPU and self.before is not None:
+            # `dump_stack()` begins with this line; with other messages before it, no head is missing.
+            kind = Kind.OTHER
+        self.open = OpenSplat(kind=kind)
+        self.open.add(line)
+
+    def _foreign(self, line: Line) -> Iterator[Splat]:
+        splat = self.open
+        if splat is None:
+            return
+        splat.interrupt(line)
+        over = splat.closed_trace and not splat.talks and not _may_go_on(splat)
+        if over or len(splat.pending) > (FOREIGN_LIMIT_TALKING if splat.talks else FOREIGN_LIMIT):
+            yield from self.close()
+
+
+def _apart(splat: OpenSplat, record: Record) -> bool:
+    if len(splat.lines) >= LINES_LIMIT:
+        return True
+    if splat.time_ns is None or record.time_ns is None:
+        return False
+    return not -BACK_NS <= record.time_ns - splat.time_ns <= GAP_NS
+
+
+def _may_be_cut_here(splat: OpenSplat) -> bool:
+    """Whether `cut here` may follow: a page dump that a VM_BUG_ON or VM_WARN_ON printed before it."""
+    return splat.kind is Kind.PAGE_DUMP and splat.reason.startswith("VM_") and splat.in_title
+
+
+def _continues(splat: OpenSplat, row: Title) -> bool:
+    """Whether a title line belongs to the open splat instead of opening one."""
+    if splat.title is None:
+        if Part.CUT_HERE in splat.seen and splat.in_title:
+            return not row.single and row.page != "before"
+        return _may_be_cut_here(splat) and Kind.PAGE_DUMP in row.after
+    return splat.kind in row.after and (row.late or splat.in_title)
+
+
+def _may_go_on(splat: OpenSplat) -> bool:
+    if splat.title is not None and splat.title.page == "after":
+        return True
+    return splat.kind in _DIES or (splat.kind in _GOES_ON and not splat.ended)
+
+
+def _accepts(splat: OpenSplat, line: Line) -> bool:
+    """Whether a part can belong to the open splat."""
+    part = line.part
+    if line.rest:
+        return True
+    if part is Part.OTHER:
+        if splat.title is None and Part.CUT_HERE in splat.seen and splat.in_title and len(splat.lines) <= TEXT_LIMIT:
+            line.part = Part.DETAIL
+            return True
+        return False
+    if part in PAGE_PARTS or part is Part.OWNER:
+        return _accepts_page(splat, line)
+    if splat.talks:
+        return True
+    if part in _ONCE and part in splat.seen:
+        return False
+    if splat.ended:
+        return part in (Part.REGISTERS, Part.CODE, Part.DETAIL, Part.TRACE) and splat.kind in _DIES
+    if part is Part.TRACE:
+        return not splat.had_trace
+    if part is Part.STACK:
+        return not splat.closed_trace
+    if part in (Part.REGISTERS, Part.CODE):
+        return not splat.sealed or splat.kind in _GOES_ON
+    if part in (Part.MODULES, Part.UNLOADED, Part.END, Part.DETAIL):
+        return not splat.closed_trace or splat.kind in _GOES_ON
+    return not splat.had_trace
+
+
+def _accepts_page(splat: OpenSplat, line: Line) -> bool:
+    part = line.part
+    if splat.kind is Kind.FRAGMENT and splat.title is None:
+        return part is not Part.PAGE and splat.in_title
+    if splat.kind is not Kind.PAGE_DUMP:
+        wants = None if splat.title is None else splat.title.page
+        if wants is None or (wants == "before" and splat.had_trace):
+            return False
+    elif not splat.in_title:
+        return False
+    if part in _ONCE and part in splat.seen:
+        return False
+    if Part.REASON in splat.seen:
+        return part in _BEHIND_REASON or (part is Part.FLAGS and Part.BAD_FLAGS in splat.seen)
+    return True

@@ -1,0 +1,268 @@
+"""The grammar of call traces: entries and markers of every architecture, as printed and as decoders rewrite them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from kvmlab.report.numbers import hex_number
+
+# An entry is at most one printk record; decoded entries carry file names and may be longer.
+ENTRY_LENGTH = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a call trace, without its place in the text.
+
+    Args:
+        function, offset, size, module, build_id, reliable, address, source, inlined, info: as in `Frame`.
+        caller: for entries `f from g`: whether this is the caller `g` (True) or the function `f` (False).
+    """
+
+    function: str
+    offset: int | None = None
+    size: int | None = None
+    module: str | None = None
+    build_id: str | None = None
+    reliable: bool = True
+    address: int | None = None
+    source: tuple[str, ...] = ()
+    inlined: bool = False
+    info: str | None = None
+    caller: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A stack marker: its name and whether it opens (`<TASK>`) or closes (`</TASK>`, `<EOI>`) the stack."""
+
+    stack: str
+    opens: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StackLine:
+    """What one line of a call trace holds: markers, then entries; `strict` if it can be nothing else."""
+
+    markers: tuple[Marker, ...]
+    entries: tuple[Entry, ...]
+    strict: bool
+
+
+_HEADER = re.compile(r"(?P<word>Call [Tt]race|Backtrace):(?P<rest>.*)", re.DOTALL)
+_MARKER = re.compile(
+    r"<{1,2}(?P<close>/)?(?P<stack>TASK|IRQ|EOI|SOFTIRQ|NMI|EOE|NULL|ENTRY(?:_TRAMPOLINE)?|UNKNOWN|#[A-Z]{2}|#VC2)>{1,2}\s*"
+)
+_CLOSING = {"EOI": "IRQ", "EOE": "NMI"}
+_ADDRESS = r"\[<?(?:[0-9a-f]{8,16}|\(_*ptrval_*\)|\(null\))>?\]"
+# One or two addresses in brackets (two on ppc: stack pointer and return address).
+_PREFIX = re.compile(rf"(?P<paren>\()?(?P<first>{_ADDRESS})\s*(?P<second>{_ADDRESS})?\s*")
+_SPARC = re.compile(r"\[(?P<address>[0-9a-f]{8,16}) :\s*(?P<rest>.*?)\s*\]?")
+_SPARC_CALLER = re.compile(r"Caller\[(?P<address>[0-9a-f]{8,16})\]: (?P<rest>.*)")
+_SYMBOL = r"(?:[A-Za-z_.$](?:[\w.$]|::)*(?<![.:])|0x[0-9a-f]{1,16})"
+_PLACE = r"\+0x(?P<off>[0-9a-f]{1,16})/0x(?P<size>[0-9a-f]{1,16})"
+_ENTRY = re.compile(rf"(?P<unrel>\? )?\s*(?P<sym>{_SYMBOL})(?:{_PLACE})?(?P<tail>(?:[\s)\]].*)?)", re.DOTALL)
+# Names that a decoder wrote out in the manner of Rust or C++, with blanks and brackets in them.
+_ODD_ENTRY = re.compile(
+    rf"(?P<unrel>\? )?\s*(?P<sym><?[A-Za-z_][^\[\]+]{{1,400}}){_PLACE}(?P<tail>(?:[\s)].*)?)", re.DOTALL
+)
+_MODULE = re.compile(r"\[(?P<module>[\w-]{1,64})(?: (?P<build>[0-9a-f]{40}))?\]")
+_FILE = r"[\w./+~-]{1,256}\.[a-zA-Z]{1,4}:\d{1,7}(?::\d{1,5})?"
+_FILE_ENTRY = re.compile(_FILE)
+_DECODED = re.compile(rf"\((?P<files>(?:{_FILE}|\?\?:\?|\(discriminator \d{{1,6}}\)|[ ])+)\)")
+_SYZKALLER = re.compile(rf"(?P<file>{_FILE})(?P<inline> \[inline\])?")
+_ADDR2LINE = re.compile(rf"(?:at )?(?P<file>{_FILE})(?: \(discriminator \d{{1,6}}\))?")
+_INLINED_BY = re.compile(rf"\(inlined by\) (?P<sym>{_SYMBOL}) at (?P<file>{_FILE})(?: \(discriminator \d{{1,6}}\))?")
+_INFO = re.compile(r"\((?P<info>[A-Z]{1,4}|unreliable|L)\)")
+_ARM = re.compile(
+    rf"(?P<a1>{_ADDRESS} )?(?:\((?P<f>[^()\s]+)(?: \[(?P<fmod>[\w-]+)\])?\)|(?P<f2>{_SYMBOL})(?: \[(?P<fmod2>[\w-]+)\])?) "
+    rf"from (?P<a2>{_ADDRESS} )?\(?(?P<g>{_SYMBOL})(?:{_PLACE})?(?: \[(?P<gmod>[\w-]+)\])?\)?"
+)
+_ARM_PART = re.compile(rf"(?P<sym>{_SYMBOL})(?:{_PLACE})?")
+# x86-64 of 2.6.17 and before: several entries a line, decimal offsets.
+_OLD_64 = re.compile(
+    r"<(?P<address>[0-9a-f]{16})>\{(?::(?P<module>[\w-]{1,64}):)?(?P<sym>[\w.]{1,128})(?:(?P<off>[+-]\d{1,8}))?\}\s*"
+)
+_SEVERAL = re.compile(
+    rf"(?:{_ADDRESS}\s*(?:\? )?{_SYMBOL}\+0x[0-9a-f]{{1,16}}/0x[0-9a-f]{{1,16}}(?:\s\[[\w-]{{1,64}}\])?\s*){{2,32}}"
+)
+_SEVERAL_ITEM = re.compile(
+    rf"(?P<address>{_ADDRESS})\s*(?P<rest>(?:\? )?{_SYMBOL}\+0x[0-9a-f]+/0x[0-9a-f]+(?:\s\[[\w-]+\])?)"
+)
+
+
+def match_header(text: str) -> str | None:
+    """What stands behind the header of a call trace (`""` as a rule); None if the line is another one.
+
+    >>> match_header("Call Trace:"), match_header("Call me")
+    ('', None)
+    """
+    found = _HEADER.fullmatch(text)
+    return None if found is None else found["rest"].strip()
+
+
+def match_stack_line(text: str, inside: bool = False) -> StackLine | None:
+    """Reads one line of a call trace; None if it can be none.
+
+    Args:
+        text: the message.
+        inside: whether a call trace is open, so that a bare function name is an entry too.
+
+    >>> line = match_stack_line(" ? kvm_vcpu_ioctl+0x29e/0x6f0 [kvm]")
+    >>> [(e.function, e.offset, e.size, e.module, e.reliable) for e in line.entries]
+    [('kvm_vcpu_ioctl', 670, 1776, 'kvm', False)]
+    >>> match_stack_line(" </TASK>").markers
+    (Marker(stack='TASK', opens=False),)
+    """
+    rest = text[:ENTRY_LENGTH].strip()
+    markers: list[Marker] = []
+    while rest.startswith("<") and (found := _MARKER.match(rest)):
+        stack = found["stack"]
+        opens = found["close"] is None and stack not in _CLOSING
+        markers.append(Marker(_CLOSING.get(stack, stack), opens))
+        rest = rest[found.end() :]
+    if not rest:
+        return StackLine(tuple(markers), (), True) if markers else None
+    if (
+        "+0x" not in rest
+        and "[" not in rest
+        and not inside
+        and not markers
+        and "<" not in rest
+        and " from " not in rest
+    ):
+        return None
+    found_entries = _entries(rest, inside or bool(markers))
+    if found_entries is None:
+        return StackLine(tuple(markers), (), True) if markers else None
+    entries, strict = found_entries
+    return StackLine(tuple(markers), entries, strict or bool(markers))
+
+
+def _entries(rest: str, inside: bool) -> tuple[tuple[Entry, ...], bool] | None:
+    if rest.startswith("<") and (old := _old_64(rest)) is not None:
+        return old, True
+    if " from " in rest and (arm := _arm(rest)) is not None:
+        return arm, True
+    if (found := _SPARC.fullmatch(rest)) or (found := _SPARC_CALLER.fullmatch(rest)):
+        if not found["rest"]:
+            return (), True
+        inner = _one(found["rest"], True, hex_number(found["address"]))
+        return None if inner is None else ((inner[0],), True)
+    if found := _PREFIX.match(rest):
+        if found["second"] is None and _SEVERAL.fullmatch(rest):
+            return tuple(
+                e for item in _SEVERAL_ITEM.finditer(rest) if (e := _addressed(item["rest"], item["address"]))
+            ), True
+        shown = found["second"] or found["first"]
+        behind = rest[found.end() :]
+        if not behind:
+            return (Entry(f"0x{a:x}", address=a),) if (a := hex_number(shown.strip("[<>]"))) is not None else (), inside
+        inner = _one(behind, True, hex_number(shown.strip("[<>]")))
+        if inner is None:
+            return None
+        entry, _ = inner
+        if found["paren"] and behind.endswith(")"):
+            entry = replace(entry, reliable=False)
+        return (entry,), entry.offset is not None or found["second"] is not None
+    if found := _INLINED_BY.fullmatch(rest):
+        return (Entry(found["sym"], source=(found["file"],), inlined=True),), True
+    inner = _one(rest, inside, None)
+    return None if inner is None else ((inner[0],), inner[1])
+
+
+def _addressed(rest: str, address: str) -> Entry | None:
+    inner = _one(rest, True, hex_number(address.strip("[<>]")))
+    return None if inner is None else inner[0]
+
+
+def _one(rest: str, inside: bool, address: int | None) -> tuple[Entry, bool] | None:
+    found = _ENTRY.fullmatch(rest) or (_ODD_ENTRY.fullmatch(rest) if "+0x" in rest else None)
+    if found is None:
+        return None
+    placed = found["off"] is not None
+    tail = _tail(found["tail"], placed)
+    if tail is None:
+        # Something else stands behind the entry (two CPUs wrote into one line); the entry itself is whole.
+        if not (inside and placed):
+            return None
+        tail = _Tail()
+    decoded = bool(tail.source)
+    bare = not placed and not decoded and address is None and tail.module is None
+    if bare and not inside:
+        return None
+    if bare and (rest != found["sym"] and not found["unrel"] and tail.info is None):
+        return None
+    reliable = found["unrel"] is None and tail.info != "unreliable"
+    entry = Entry(
+        found["sym"].strip(), hex_number(found["off"]), hex_number(found["size"]), tail.module, tail.build_id, reliable,
+        address, tail.source, tail.inlined, tail.info,
+    )  # fmt: skip
+    return entry, placed or decoded or (address is not None and tail.module is not None)
+
+
+@dataclass(slots=True)
+class _Tail:
+    module: str | None = None
+    build_id: str | None = None
+    source: tuple[str, ...] = ()
+    inlined: bool = False
+    info: str | None = None
+
+
+def _tail(text: str, placed: bool) -> _Tail | None:
+    """What stands behind a symbol, or None if it is nothing that a call trace prints there."""
+    tail = _Tail()
+    rest = text.strip()
+    for _ in range(8):
+        if not rest or rest in (")", "]"):
+            return tail
+        if found := _MODULE.match(rest):
+            tail.module, tail.build_id = found["module"], found["build"]
+        elif found := _INFO.match(rest):
+            tail.info = found["info"]
+        elif found := _DECODED.match(rest):
+            tail.source += tuple(item[0] for item in _FILE_ENTRY.finditer(found["files"]))
+        elif found := _SYZKALLER.match(rest):
+            tail.source += (found["file"],)
+            tail.inlined = found["inline"] is not None
+        elif found := _ADDR2LINE.match(rest):
+            tail.source += (found["file"],)
+        elif tail.source and (found := re.match(r"[A-Za-z_][\w-]{0,63}$", rest)):
+            # decode_stacktrace.sh of 6.9 and before prints the module bare behind the parenthesis.
+            tail.module = found[0]
+        elif placed and (found := re.match(r"\([^()]{0,80}\)$", rest)):
+            tail.info = found[0].strip("()")
+        else:
+            return None
+        rest = rest[found.end() :].lstrip()
+    return None
+
+
+def _arm(rest: str) -> tuple[Entry, ...] | None:
+    found = _ARM.fullmatch(rest)
+    if found is None:
+        return None
+    callee = _ARM_PART.fullmatch(found["f"] or found["f2"])
+    if callee is None or (found["a1"] is None and found["off"] is None):
+        return None
+    a1, a2 = (hex_number((found[g] or "").strip("[<>] ")) for g in ("a1", "a2"))
+    return (
+        Entry(
+            callee["sym"], hex_number(callee["off"]), hex_number(callee["size"]), found["fmod"] or found["fmod2"],
+            address=a1, caller=False,
+        ),
+        Entry(found["g"], hex_number(found["off"]), hex_number(found["size"]), found["gmod"], address=a2, caller=True),
+    )  # fmt: skip
+
+
+def _old_64(rest: str) -> tuple[Entry, ...] | None:
+    entries: list[Entry] = []
+    at = 0
+    while found := _OLD_64.match(rest, at):
+        offset = int(found["off"]) if found["off"] else None
+        entries.append(Entry(found["sym"], offset, None, found["module"], address=hex_number(found["address"])))
+        at = found.end()
+    # A marker may stand between two entries of one line (`<EOI>`); what follows it counts as well.
+    return tuple(entries) if entries and (at == len(rest) or rest[at] == "<") else None
