@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
-from kvmlab.inquiry.hexes import binary_size, hex_or_none
+from kvmlab.inquiry.units import binary_size
+from kvmlab.report.jsonable import hex_or_none
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
