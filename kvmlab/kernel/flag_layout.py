@@ -155,6 +155,7 @@ def _rank(layout: FieldLayout, printed: Mapping[str, int], arch: str) -> tuple[i
     return (
         _place(layout.section_width, _USUAL_SECTION_WIDTHS),
         cpupid and printed["lastcpupid"] != (1 << cpupid) - 1,
+        layout.node_width not in _USUAL_NODE_WIDTHS,
         abs(layout.zone_width - _usual_zone_width(layout, arch)),
         _place(layout.node_width, _USUAL_NODE_WIDTHS),
         _place(cpupid, (_USUAL_LASTCPUPID_WIDTH,)),
@@ -182,10 +183,10 @@ def _reason(layouts: list[FieldLayout], printed: Mapping[str, int], arch: str) -
         usual.append("19 section bits (46 physical address bits, sections of 128 MiB)")
     if "lastcpupid" in printed:
         usual.append("lastcpupid all ones")
-    if "zone" in printed:
-        usual.append(f"{_usual_zone_width(layouts[0], arch)} zone bits")
     if "node" in printed:
         usual.append("10, 6 or 4 node bits")
+    if "zone" in printed:
+        usual.append(f"{_usual_zone_width(layouts[0], arch)} zone bits")
     return (
         f"{len(layouts)} layouts give the printed fields back; the first one is nearest to what is usual: "
         + ", ".join(usual)

@@ -47,7 +47,8 @@ class IoctlCommand:
         type: the type byte; 0xae is KVM.
         nr: the number.
         kvm: the KVM command that it is, None for another type or a number that no header has.
-        candidates: KVM commands with that number and direction whose argument has another size here.
+        candidates: KVM commands with the same word on other architectures or descriptors; without an exact one, those
+            with that number and direction whose argument has another size here.
     """
 
     cmd: int
@@ -86,11 +87,12 @@ def kvm_ioctls() -> tuple[KvmIoctl, ...]:
     )
 
 
-def decode_ioctl(value: int) -> IoctlCommand:
+def decode_ioctl(value: int, arch: str = "x86") -> IoctlCommand:
     """Take an ioctl command word apart; the kernel looks at the low 32 bits only.
 
     Args:
         value: the second argument of the system call, u64 as in RSI.
+        arch: architecture, which decides between commands that share a word: `x86`, `arm64`, `powerpc`, `s390`.
 
     Source: include/uapi/asm-generic/ioctl.h (2 bits direction, 14 size, 8 type, 8 number). Example: the reported trace.
 
@@ -103,6 +105,7 @@ def decode_ioctl(value: int) -> IoctlCommand:
     kind, nr = cmd >> 8 & 0xFF, cmd & 0xFF
     direction = _DIRECTIONS[cmd >> 30]
     same = [i for i in kvm_ioctls() if kind == KVMIO and i.nr == nr and i.direction == direction]
-    exact = next((i for i in same if i.cmd == cmd), None)
-    others = tuple(i for i in same if i is not exact) if exact is None else ()
+    equal = [i for i in same if i.cmd == cmd]
+    exact = min(equal, key=lambda i: (i.arch not in (None, arch), i.arch is None), default=None)
+    others = tuple(i for i in equal or same if i is not exact)
     return IoctlCommand(cmd, direction, cmd >> 16 & 0x3FFF, kind, nr, exact, others)
