@@ -1,1 +1,1 @@
-"""How KVM takes a pfn from the host: fault policies, actors, invariants, exploration (floor 2; may import `memory`, `kernel`)."""
+"""How KVM takes a pfn from the host: policies, actors, invariants, exploration (floor 2; uses `memory`, `kernel`)."""

@@ -1,0 +1,238 @@
+"""Scripted runs: a guest that touches its pages in a given order, walked one step at a time with the ledger open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kvmlab.kvm import actions, mm, vcpu
+from kvmlab.kvm.host import EXITED, IDLE
+from kvmlab.kvm.policies import AfterCheck
+from kvmlab.kvm.system import Event, System
+from kvmlab.memory.ledger import Entry, Ledger
+from kvmlab.memory.page_state import PageState, page_state
+from kvmlab.memory.state import read
+
+# The retry after a copy on write finds the PTE writable and needs no more; other retries come from other actors only.
+_RETRIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a run.
+
+    Args:
+        number: from 1.
+        event: what was done.
+        actor: who: `vcpu0`, `mm`, `lru drain`.
+        action: name of the action.
+        detail: what happened, in words.
+        functions: kernel functions that were active in it, outermost first, in the names of 6.9.
+        page: the followed page after the step; None before it is allocated.
+        holders: who holds its references, one name a reference.
+        batch: folios in the CPU's lru_add batch after the step.
+        entries: what the ledger wrote in this step.
+        state: the whole state after the step.
+    """
+
+    number: int
+    event: Event
+    actor: str
+    action: str
+    detail: str
+    functions: tuple[str, ...]
+    page: PageState | None
+    holders: tuple[str, ...]
+    batch: int
+    entries: tuple[Entry, ...]
+    state: int
+
+    @property
+    def stray_put(self) -> bool:
+        """Whether somebody dropped a reference here that he did not hold."""
+        return any(entry.stray for entry in self.entries)
+
+    @property
+    def bad_pages(self) -> tuple[int, ...]:
+        """The pages that were found bad in this step."""
+        return tuple(entry.page for entry in self.entries if entry.what == "bad page")
+
+
+@dataclass(frozen=True, slots=True)
+class BadPage:
+    """A page as its report shows it: before anything is reset.
+
+    Args:
+        step: number of the step.
+        page: its state when it was tested.
+        reason: code of the failing test (`memory.free_checks`).
+    """
+
+    step: int
+    page: PageState
+    reason: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run.
+
+    Args:
+        system: the system that was stepped.
+        steps: its steps.
+        bad_pages: pages that were reported, in the order of the reports.
+        ledger: the whole book.
+    """
+
+    system: System
+    steps: tuple[Step, ...]
+    bad_pages: tuple[BadPage, ...]
+    ledger: Ledger
+
+    @property
+    def last(self) -> int:
+        """The last state."""
+        return self.steps[-1].state if self.steps else self.system.first
+
+    def page(self, page: int) -> PageState:
+        """A page at the end."""
+        return page_state(self.last, page, self.system.machine.matter)
+
+
+class Runner:
+    """Walks a system along a script.
+
+    Args:
+        system: a system with tracked pages.
+        follow: frame whose counts the steps show.
+        stop_when_reported: whether nothing more happens once that frame has been reported as a bad page.
+
+    >>> from kvmlab.kvm.machine import Config
+    >>> from kvmlab.kvm.policies import find_policy
+    >>> runner = Runner(System(Config(find_policy("d"), tracked=True, batch=31)))
+    >>> runner.access(0, 0, 1)
+    >>> [step.action for step in runner.finish().steps]
+    ['snapshot', 'early check', 'map new page', 'grab', 'late check', 'install']
+    """
+
+    def __init__(self, system: System, follow: int = 0, *, stop_when_reported: bool = False) -> None:
+        self.system = system
+        self.follow = follow
+        self.stop_when_reported = stop_when_reported
+        self.state = system.first
+        self._steps: list[Step] = []
+        self._bad: list[BadPage] = []
+        self._ledger = Ledger(on_bad_page=self._on_bad_page)
+
+    def _on_bad_page(self, page: int, reason: int, state: int) -> None:
+        self._bad.append(BadPage(self._ledger.step, page_state(state, page, self.system.machine.matter), reason))
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the followed page has been reported and that ends the run."""
+        return self.stop_when_reported and any(bad.page.page == self.follow for bad in self._bad)
+
+    def take(self, event: Event) -> Step:
+        """Carry out one event and record it.
+
+        Args:
+            event: an event that the state allows.
+        """
+        before, written = self.state, len(self._ledger.entries)
+        self._ledger.step = len(self._steps) + 1
+        self.state = self.system.step(before, event, self._ledger)
+        entries = tuple(self._ledger.entries[written:])
+        machine = self.system.machine
+        page = page_state(self.state, self.follow, machine.matter)
+        if self._bad and self._bad[-1].step == self._ledger.step:
+            # A report may reset the mapcount; the step shows what the report shows.
+            page = next((bad.page for bad in self._bad if bad.page.page == self.follow), page)
+        born = any(entry.page == self.follow for entry in self._ledger.entries)
+        action = actions.ACTIONS[event.action]
+        step = Step(
+            self._ledger.step,
+            event,
+            f"vcpu{event.actor}" if action.actor == "vcpu" else action.actor,
+            action.name,
+            self._detail(before, event, entries),
+            self._functions(before, event, entries),
+            page if born else None,
+            self._ledger.holders(self.follow) if born else (),
+            sum(1 for slot in self.system.decode(self.state)["batch"] if slot)
+            + read(self.state, machine.matter.others, 0),
+            entries,
+            self.state,
+        )
+        self._steps.append(step)
+        return step
+
+    def access(self, v: int, g: int, access: int) -> None:
+        """Let a vCPU access a page until it can, or until it leaves KVM_RUN with an error.
+
+        Args:
+            v: the vCPU.
+            g: the gfn.
+            access: 0 read, 1 write.
+        """
+        c = self.system.machine
+        for _ in range(_RETRIES):
+            if self.stopped or read(self.state, c.pc, v) == EXITED or vcpu.needs_fault(self.state, g, access, c) == 0:
+                return
+            self.take(Event(vcpu.SNAPSHOT, v, g * 2 + access))
+            while action := vcpu.next_action(self.state, v, c):
+                self.take(Event(action, v, 0))
+                if self.stopped or read(self.state, c.pc, v) in (IDLE, EXITED):
+                    break
+            else:
+                return
+
+    def drain(self) -> None:
+        """Let another task drain the CPU's batch."""
+        self.take(Event(mm.DRAIN, 0, 0))
+
+    def finish(self) -> Run:
+        """The run so far."""
+        return Run(self.system, tuple(self._steps), tuple(self._bad), self._ledger)
+
+    def _functions(self, before: int, event: Event, entries: Iterable[Entry]) -> tuple[str, ...]:
+        names = actions.ACTIONS[event.action].functions
+        policy = self.system.config.policy
+        if event.action == vcpu.GRAB and read(before, self.system.machine.slow, event.actor) == 0:
+            names = (*actions.FAULT_FUNCTIONS, "hva_to_pfn", "get_user_page_fast_only")
+        if event.action == vcpu.CHECK_LATE:
+            names = actions.FAULT_FUNCTIONS
+            if self._went_stale(before, event):
+                extra = {
+                    AfterCheck.RELEASE_PFN: "kvm_release_pfn_clean",
+                    AfterCheck.MARK_ACCESSED: "kvm_set_page_accessed",
+                    AfterCheck.PUT_UNUSED: "kvm_release_page_unused",
+                }
+                names = (*names, extra[policy.after_check])
+        puts = [entry for entry in entries if entry.what == "put" and entry.holder == "lru_add batch"]
+        if puts:
+            names = (*names, *actions.DRAIN_FUNCTIONS)
+        if any(entry.what == "bad page" for entry in entries):
+            names = (*names, *(actions.FREE_FUNCTIONS if puts else actions.DIRECT_FREE_FUNCTIONS))
+        return names
+
+    def _went_stale(self, before: int, event: Event) -> bool:
+        return vcpu.is_stale(before, event.actor, 1, 1, self.system.machine) != 0
+
+    def _detail(self, before: int, event: Event, entries: Iterable[Entry]) -> str:
+        if event.action == vcpu.SNAPSHOT:
+            return f"guest {'writes' if event.arg & 1 else 'reads'} gfn {event.arg >> 1}, which has no fitting SPTE"
+        words = [actions.ACTIONS[event.action].does]
+        if event.action in (vcpu.CHECK_EARLY, vcpu.CHECK_LATE, vcpu.INSTALL):
+            words = [
+                "stale: the sequence moved on since the snapshot" if self._went_stale(before, event) else "not stale"
+            ]
+        if event.action == vcpu.GRAB and not self.system.config.policy.takes_ref:
+            words.append("it is dropped at once (no FOLL_GET)")
+        if any(entry.what == "put" and entry.holder == "lru_add batch" for entry in entries):
+            words.append("the batch is drained and drops its references")
+        for entry in entries:
+            if entry.stray:
+                words.append(f"page {entry.page}: put by the {entry.holder}, which holds no reference")
+            elif entry.what == "bad page":
+                words.append(f"page {entry.page}: last reference gone while it is mapped, reported")
+        return "; ".join(words)
