@@ -41,9 +41,10 @@ def test_every_row_has_every_column_and_the_file_its_source(name: str, root: Pat
     text = (root / "kvmlab" / "kernel" / "data" / f"{name}.csv").read_text(encoding="utf-8")
     header = [line for line in text.splitlines() if line.startswith("#")]
     assert header
-    assert any("ource:" in line or "was read" in line for line in header)
     rows = read_table(name)
     assert rows
+    in_header = any("ource:" in line or "was read" in line for line in header)
+    assert in_header or all(row.get("source") or row.get("file") for row in rows)
     for row in rows:
         # A comma too many or too few shows as a None key or value.
         assert None not in row
