@@ -69,4 +69,6 @@ def open_capture(source: str | Path | bytes | BinaryIO) -> Opened:
     from kvmlab.text.source import open_source
 
     opened = open_source(source)
-    return Opened(str(opened.path), opened.data, opened.compression, tuple(d.reason for d in opened.damage))
+    return Opened(
+        str(opened.path), opened.data, "+".join(opened.compression) or None, tuple(d.reason for d in opened.damage)
+    )
