@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kvmlab.errors import UnusableInput
-from kvmlab.inquiry.architecture import architecture
 from kvmlab.inquiry.explain_flags import flag_rows
 from kvmlab.inquiry.explain_gaps import gaps
 from kvmlab.inquiry.explain_host import host_rows
@@ -13,8 +12,11 @@ from kvmlab.inquiry.explain_page import page_rows, reason_rows
 from kvmlab.inquiry.explain_stack import stack_rows
 from kvmlab.inquiry.explain_words import word_rows
 from kvmlab.inquiry.explanation import Explanation, Row
+from kvmlab.report.arch import report_arch
 from kvmlab.report.log import Log
 from kvmlab.report.records import Kind, Report
+
+UNKNOWN_ARCH = "unknown"
 
 
 def explain(subject: Log | Report, *, index: int | None = None) -> Explanation:
@@ -67,7 +69,7 @@ def _rows(report: Report, before: Report | None) -> Iterator[Row]:
     release = report.cpu_line.release if report.cpu_line else None
     # Without a number no table applies; host_rows still shows the token.
     numbered = release if release is not None and release.version is not None else None
-    arch = architecture(report, before)
+    arch = report_arch(report) or (report_arch(before) if before else None) or UNKNOWN_ARCH
     yield from page_rows(report, numbered, arch)
     yield from reason_rows(report, numbered)
     if report.page is not None:

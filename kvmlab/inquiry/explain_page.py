@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from kvmlab.inquiry.basis import Basis
 from kvmlab.inquiry.explanation import Row
-from kvmlab.inquiry.page_kind import hva_of_index, page_kind
+from kvmlab.inquiry.page_kind import likely_hva, page_kind
 from kvmlab.inquiry.units import binary_size
 from kvmlab.kernel.bad_page_reasons import Stage, explain_reason
 from kvmlab.kernel.constants import constant
+from kvmlab.kernel.functions import FunctionRole, find_function
 from kvmlab.kernel.page_flag_aliases import PageKind
+from kvmlab.kernel.page_pointers import physical_address
 from kvmlab.kernel.release import KernelRelease
 from kvmlab.kernel.zones import check_zone, zones
 from kvmlab.report.jsonable import hex_or_none
@@ -47,7 +49,7 @@ def _place(report: Report, pfn: int, release: KernelRelease | None, arch: str) -
     size = 1 << constant("PAGE_SHIFT")
     span = report.title_span or (report.page.page_line if report.page else None)
     yield Row(TOPIC, "pfn", f"{pfn:#x}", "Page frame number of the page that failed the check.", Basis.OBSERVED, span)
-    address = pfn * size
+    address = physical_address(pfn)
     meaning = f"pfn x {size}: {binary_size(address)} up in physical memory."
     # 4 KiB pages are the only choice on x86-64; elsewhere the log does not show the page size.
     sure = Basis.INFERRED if arch == "x86_64" else Basis.ASSUMED
@@ -129,7 +131,7 @@ def _owner(page: PageDump, kind: PageKind | None) -> Iterator[Row]:
         Basis.OBSERVED,
         page.page_line,
     )
-    hva = hva_of_index(page.index)
+    hva = likely_hva(page.index)
     if kind is PageKind.ANON and hva is not None:
         meaning = (
             f"index << {constant('PAGE_SHIFT')}: a private anonymous mapping numbers its pages by user address, so "
@@ -139,6 +141,13 @@ def _owner(page: PageDump, kind: PageKind | None) -> Iterator[Row]:
             "likely guest memory."
         )
         yield Row(TOPIC, "hva", f"{hva:#x}", meaning, Basis.INFERRED, page.page_line)
+
+
+def _freeing(report: Report) -> bool:
+    """Whether the page was being freed; False where only the allocation side of the allocator is on the stack."""
+    reliable = report.call_trace.reliable if report.call_trace else ()
+    roles = {known.role for frame in reliable if (known := find_function(frame.function))}
+    return FunctionRole.FREE in roles or FunctionRole.ALLOC not in roles
 
 
 def reason_rows(report: Report, release: KernelRelease | None) -> Iterator[Row]:
@@ -151,7 +160,7 @@ def reason_rows(report: Report, release: KernelRelease | None) -> Iterator[Row]:
     page = report.page
     if page is None or page.reason is None:
         return
-    facts = explain_reason(page.reason, release) if release is not None else None
+    facts = explain_reason(page.reason, release, freeing=_freeing(report)) if release is not None else None
     if facts is None:
         meaning = "No table has this reason for this release." if release else "Without a release no table applies."
         yield Row(TOPIC, "reason", page.reason, meaning, Basis.OBSERVED, page.reason_span)

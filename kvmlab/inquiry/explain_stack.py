@@ -126,9 +126,11 @@ def _system_call(report: Report, before: Report | None) -> Iterator[Row]:
             meaning += (
                 " The line with ORIG_RAX is lost; that the call is an ioctl follows from the command's type byte 0xae."
             )
-        yield Row(TOPIC, "system call", value, meaning + whose, basis, registers.span)
+        yield Row(TOPIC, "system call in the registers", value, meaning + whose, basis, registers.span)
     elif call.name is not None:
-        yield Row(TOPIC, "system call", call.name, f"ORIG_RAX is {call.nr}.{whose}", basis, registers.span)
+        yield Row(
+            TOPIC, "system call in the registers", call.name, f"ORIG_RAX is {call.nr}.{whose}", basis, registers.span
+        )
     shown = call.registers
     if shown.placeholder:
         meaning = (

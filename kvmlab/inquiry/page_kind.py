@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from kvmlab.errors import UnknownRelease
 from kvmlab.inquiry.basis import Basis
-from kvmlab.kernel.constants import constant
 from kvmlab.kernel.page_flag_aliases import PageKind
+from kvmlab.kernel.page_pointers import hva_of_index
 from kvmlab.kernel.page_types import decode_page_type, word_of_printed
 from kvmlab.kernel.release import KernelRelease
 from kvmlab.report.records import PageDump
@@ -30,8 +30,8 @@ class KindOfPage:
     basis: Basis
 
 
-def hva_of_index(index: int | None) -> int | None:
-    """The user address that a page index stands for, if the page belongs to a private anonymous mapping.
+def likely_hva(index: int | None) -> int | None:
+    """The user address that a page index stands for if the page is anonymous, where it looks like one.
 
     Such a mapping numbers its pages by their address, so that index = hva >> PAGE_SHIFT, unless it was moved by mremap.
 
@@ -41,14 +41,14 @@ def hva_of_index(index: int | None) -> int | None:
     Returns:
         The address, None if it is no user address that a 64-bit process is likely to map.
 
-    >>> hex(hva_of_index(0x7FA8117C3))
+    >>> hex(likely_hva(0x7FA8117C3))
     '0x7fa8117c3000'
-    >>> hva_of_index(0x100) is None
+    >>> likely_hva(0x100) is None
     True
     """
     if index is None:
         return None
-    address = index << constant("PAGE_SHIFT")
+    address = hva_of_index(index)
     return address if LOWEST_LIKELY_HVA <= address < USER_END else None
 
 
@@ -73,7 +73,7 @@ def page_kind(page: PageDump, release: KernelRelease | None) -> KindOfPage:
     if page.address_space is not None and page.address_space.aops:
         kind = PageKind.SHMEM if "shmem" in page.address_space.aops else PageKind.FILE
         return KindOfPage(kind, f"its address_space operations are {page.address_space.aops}", Basis.OBSERVED)
-    if "swapbacked" in names and not page.mapping and hva_of_index(page.index) is not None:
+    if "swapbacked" in names and not page.mapping and likely_hva(page.index) is not None:
         reason = (
             "the flag swapbacked is set and the index is a user address shifted right by 12, as in a private "
             "anonymous mapping; "

@@ -40,5 +40,5 @@ def source_json(log: Log) -> dict[str, Any]:
         "lines": log.text.n_lines,
         "kind": log.text.kind,
         "unparsed_lines": len(log.unparsed),
-        "damage": [damage_json(damage) for damage in (*source.damage, *log.text.damage)],
+        "damage": [damage_json(damage) for damage in log.text.damage],
     }
