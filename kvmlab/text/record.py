@@ -30,12 +30,14 @@ class Join:
         at: offset in the record's `text` where the second line begins (before an inserted blank).
         insert_blank: whether a blank was put between them.
         reason: what decided it.
+        certain: False where the other reading (a blank or none) fits the text as well.
     """
 
     after_line: int
     at: int
     insert_blank: bool
     reason: str
+    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Record:
         joins: where physical lines were joined.
         quote_depth: how many quote marks were stripped.
         damage: what is wrong with this record.
+        clock: wall-clock time as printed, None if the prefix has none.
+        host: host name that the prefix gives.
     """
 
     span: Span
@@ -69,6 +73,8 @@ class Record:
     joins: tuple[Join, ...] = ()
     quote_depth: int = 0
     damage: tuple[Damage, ...] = ()
+    clock: str | None = None
+    host: str | None = None
 
     def line_at(self, offset: int) -> int:
         """Number of the physical line on which character `offset` of `text` stands."""

@@ -1,0 +1,55 @@
+"""Words that a text holds whole, to tell which of two readings of a broken line is the likelier."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+
+
+class Names:
+    """Words that are known whole, sorted.
+
+    >>> names = Names(("processor_thermal_device", "i2c_smbus"))
+    >>> [names.apart(*two) for two in (("x processor_therm", "al_mbox"), ("igc e1000e", "i2c_i801"), ("btu", "sb"))]
+    [-1, 1, 0]
+    """
+
+    __slots__ = ("known",)
+
+    def __init__(self, known: Sequence[str] = ()) -> None:
+        self.known = tuple(sorted(known))
+
+    def also(self, pieces: Iterable[str]) -> Names:
+        """These names and all words of `pieces` but the first and last of each, which may be halves."""
+        whole = set(self.known)
+        for piece in pieces:
+            whole.update(piece.split()[1:-1])
+        return Names(tuple(whole))
+
+    def apart(self, upper: str, lower: str) -> int:
+        """1 if a blank between two pieces makes likelier words, -1 if none does, 0 if nothing tells."""
+        tail, head = upper.rsplit(None, 1)[-1:], lower.split(None, 1)[:1]
+        if not self.known or not tail or not head:
+            return 0
+        whole = tail[0] + head[0]
+        apart = self._shared(head[0]) >= 3 or self._has(head[0])
+        together = self._shared(whole) > len(tail[0]) or self._has(whole)
+        return apart - together
+
+    def _has(self, word: str) -> bool:
+        at = bisect_left(self.known, word)
+        return at < len(self.known) and self.known[at] == word
+
+    def _shared(self, word: str) -> int:
+        # The longest beginning that another known word has in common with this one stands beside it in the order.
+        at = bisect_left(self.known, word)
+        return max((_common(word, other) for other in self.known[max(0, at - 1) : at + 2] if other != word), default=0)
+
+
+def _common(one: str, other: str) -> int:
+    length = 0
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            break
+        length += 1
+    return length

@@ -1,0 +1,156 @@
+"""Takes the prefix off a line, by the table in `prefix_rows`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from kvmlab.text.prefix_rows import ROWS, Row, Stage
+
+_LEVELS = ("emerg", "alert", "crit", "err", "warn", "notice", "info", "debug")
+_LEVEL_OF = {name: n for n, name in enumerate(_LEVELS)} | {"error": 3, "warning": 4}
+_LETTER_OF = {"F": 2, "S": 2, "E": 3, "W": 4, "I": 6, "D": 7, "V": 7}
+_KERNEL_IDENT = re.compile(r"(?:kernel|vmkernel|kern|unix)(?:\[\d{1,10}\])?$")
+_CALLER_FIELD = re.compile(r",caller=([TC]\d{1,10})")
+# No prefix is longer; beyond it nothing is looked at.
+REACH = 1200
+
+# The rows `dmesg_seconds` and `caller` as kernel and console print them, in one step; whatever could be another row
+# behind them (a host name, a column of a vendor) is left to the table.
+_HOT = (
+    r"\[ *(\d{1,12})\.(\d{6})\](?:\[ *([TC]\d{1,10})\])? "
+    r"(?!\[ *[TC]\d|[IWECDN.-]?(?:\[(?:\d{1,3}: |pid:)|\(\d{1,3}\)\[)"
+    r"|[A-Za-z0-9][\w.-]{0,63} (?:kernel: |[\w.()@/-]{1,64}\[\d))"
+)
+HOT, HOT_BYTES = re.compile(_HOT), re.compile(_HOT.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """What stood in front of a message.
+
+    Args:
+        rows: names of the table rows that matched, outermost first.
+        end: offset in the line where the message begins.
+        kernel: whether the message is the kernel's (else a program's, by its syslog tag).
+        timestamp: seconds since boot exactly as printed.
+        time_ns: the same in nanoseconds.
+        clock: wall-clock time as printed.
+        host: host name.
+        caller: `T123` or `C0`.
+        level: syslog level 0-7.
+    """
+
+    rows: tuple[str, ...]
+    end: int
+    kernel: bool
+    timestamp: str | None = None
+    time_ns: int | None = None
+    clock: str | None = None
+    host: str | None = None
+    caller: str | None = None
+    level: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The row names, joined by `+`."""
+        return "+".join(self.rows)
+
+
+_COMPILED = {row.name: re.compile(row.pattern) for row in ROWS}
+
+
+@cache
+def _candidates(stage: Stage, first: str) -> tuple[Row, ...]:
+    return tuple(row for row in ROWS if row.stage == stage and first in row.first)
+
+
+def match_prefix(line: str, start: int = 0) -> Prefix | None:
+    """Find the prefix of `line` from offset `start` on.
+
+    Args:
+        line: characters of a physical line; leading blanks before the prefix are skipped.
+        start: offset at which the prefix may begin.
+
+    >>> p = match_prefix("[252080.141632] BUG: Bad page state")
+    >>> p.name, p.timestamp, p.time_ns, p.end
+    ('dmesg_seconds', '252080.141632', 252080141632000, 16)
+    >>> match_prefix("[1] https://example.org") is None
+    True
+    """
+    at = start
+    stop = min(len(line), start + REACH)
+    while at < stop and line[at] in " \t":
+        at += 1
+    if at == stop:
+        return None
+    rows: list[Row] = []
+    found: dict[str, str] = {}
+    for stage in Stage:
+        while True:
+            match, row = _one(line, at, stop, stage)
+            # A carrier may leave one blank before the kernel's own bracket.
+            if match is None and rows and line.startswith((" [", " <"), at) and stage is not Stage.CALLER:
+                match, row = _one(line, at + 1, stop, stage)
+            if match is None or row is None:
+                break
+            rows.append(row)
+            found.update((k, v) for k, v in match.groupdict().items() if v is not None)
+            at = match.end()
+            if stage is not Stage.CALLER or len(rows) == 8:
+                break
+    return _prefix(line, rows, found, at)
+
+
+def _one(line: str, at: int, stop: int, stage: Stage) -> tuple[re.Match[str] | None, Row | None]:
+    for row in _candidates(stage, line[at : at + 1]):
+        if match := _COMPILED[row.name].match(line, at, stop):
+            return match, row
+    return None, None
+
+
+def _prefix(line: str, rows: list[Row], found: dict[str, str], at: int) -> Prefix | None:
+    if not rows or (rows[0].whole and len(rows) == 1):
+        return None
+    # A caller column alone is a prefix only with CONFIG_PRINTK_TIME off.
+    if rows[0].stage is Stage.CALLER and not (rows[0].name == "caller" and line[at : at + 1] == " "):
+        return None
+    ident = found.get("ident")
+    inner = any(row.stage in (Stage.TIME, Stage.LEVEL) for row in rows)
+    kernel = inner or ident is None or bool(_KERNEL_IDENT.match(ident)) or not ident
+    if (
+        line[at : at + 1] == " "
+        and rows[-1].stage is not Stage.CARRIER
+        and rows[-1].name not in ("dmesg_decoded", "kmsg")
+    ):
+        at += 1
+    timestamp, time_ns = None, None
+    if "sec" in found:
+        timestamp = f"{found['sec']}.{found['usec']}"
+        time_ns = int(found["sec"]) * 1_000_000_000 + int(found["usec"]) * 1000
+    elif "us" in found:
+        us = int(found["us"])
+        timestamp, time_ns = f"{us // 1_000_000}.{us % 1_000_000:06}", us * 1000
+    caller = found.get("caller")
+    if caller is None and "more" in found and (named := _CALLER_FIELD.search(found["more"])):
+        caller = named.group(1)
+    return Prefix(
+        tuple(row.name for row in rows),
+        at,
+        kernel,
+        timestamp,
+        time_ns,
+        found.get("clock"),
+        found.get("host"),
+        caller,
+        _level(found),
+    )
+
+
+def _level(found: dict[str, str]) -> int | None:
+    if "pri" in found:
+        return int(found["pri"]) & 7
+    if "lvl" in found:
+        return _LEVEL_OF[found["lvl"]]
+    return _LETTER_OF.get(found.get("letter", ""))

@@ -1,0 +1,335 @@
+"""The table of line prefixes: one row for each style that a kernel log line can begin with, with a sample.
+
+A prefix is taken off in stages, outermost first, at most one row a stage (`CALLER` may repeat). Each stage's text is
+stripped together with the blanks that the row names; one blank between the last stage and the message goes too.
+
+Group names that the engine knows: `sec`/`usec` (seconds since boot), `us` (microseconds since boot), `clock` (wall
+clock as printed), `host`, `ident` (program that logged), `pri`, `fac`/`lvl` (names), `letter` (logcat level), `caller`.
+
+Sources: util-linux 2.38 and systemd 252 run on a made journal; kernel 4.19, 6.9 and 6.19 printk; the rest from samples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Stage(IntEnum):
+    """Where in a prefix a row may stand."""
+
+    CARRIER = 0
+    LEVEL = 1
+    TIME = 2
+    CALLER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One prefix.
+
+    Args:
+        name: what `Record.prefix` says.
+        stage: where it may stand.
+        first: characters that it can begin with, to skip it quickly.
+        pattern: regular expression, anchored at the start.
+        sample: a line that the row matches; a test runs it.
+        message: what is left of the sample when the whole prefix is gone.
+        kernel: whether the row by itself shows a kernel message; else `ident` must say so or a later stage must match.
+        whole: for carriers: the row counts only if a later stage matches too.
+    """
+
+    name: str
+    stage: Stage
+    first: str
+    pattern: str
+    sample: str
+    message: str
+    kernel: bool = True
+    whole: bool = False
+
+
+_D = "0123456789"
+_UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+_HMS = r"\d\d:\d\d:\d\d"
+_DATE = r"\d{4}-\d\d-\d\d"
+_ZONE = r"(?:Z|[+-]\d\d:?\d\d)"
+# Program names: `kernel`, `kernel[0]`, `systemd[1]`, `(sd-pam)[12]`, `org.gnome.Shell.desktop[2]`.
+_IDENT = r"(?P<ident>[^\s:\[]{1,64}(?: [^\s:\[]{1,64})?(?:\[\d{1,10}\])?): "
+_HOST = r"(?P<host>[\w.:-]{1,255}(?<!:))"
+_FACILITY = r"(?P<fac>kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|res\d|local\d)"
+_LEVEL = r"(?P<lvl>emerg|alert|crit|err|error|warn|warning|notice|info|debug)"
+_SEC = r"(?P<sec>\d{1,12})\.(?P<usec>\d{6})"
+
+ROWS: tuple[Row, ...] = (
+    # Carriers: what a syslog daemon, journalctl, a CI system or a console server puts in front.
+    Row(
+        "journal_monotonic",
+        Stage.CARRIER,
+        "[",
+        rf"\[ *{_SEC}\] (?P<host>[A-Za-z0-9][\w.-]{{0,63}}) (?P<ident>kernel|[\w.()@/-]{{1,64}}\[\d{{1,10}}\]): ",
+        "[252080.141632] draig kernel: BUG: Bad page state",
+        "BUG: Bad page state",
+        kernel=False,
+    ),
+    Row(
+        "journal_delta",
+        Stage.CARRIER,
+        "[",
+        rf"\[ *{_SEC} <[ +]*\d+\.\d+ ?>\] (?P<host>[A-Za-z0-9][\w.-]{{0,63}}) "
+        r"(?P<ident>kernel|[\w.()@/-]{1,64}\[\d{1,10}\]): ",
+        "[252080.141633 <    0.000001 >] draig kernel: page dumped because: x",
+        "page dumped because: x",
+        kernel=False,
+    ),
+    Row(
+        "journal_unix",
+        Stage.CARRIER,
+        _D,
+        rf"(?P<clock>\d{{9,11}}\.\d{{6}}) {_HOST} {_IDENT}",
+        "1722426094.141632 draig kernel:  <TASK>",
+        " <TASK>",
+        kernel=False,
+    ),
+    Row(
+        "journal_full",
+        Stage.CARRIER,
+        _UPPER,
+        rf"(?P<clock>{_DAY} {_DATE} {_HMS}(?:\.\d{{1,9}})? [A-Z+-][A-Z0-9:+-]{{0,7}}) {_HOST} {_IDENT}",
+        "Wed 2024-07-31 11:41:34 UTC draig kernel: flags: 0x0()",
+        "flags: 0x0()",
+        kernel=False,
+    ),
+    Row(
+        "syslog_openwrt",
+        Stage.CARRIER,
+        _UPPER,
+        rf"(?P<clock>{_DAY} {_MONTH} +\d{{1,2}} {_HMS} \d{{4}}) {_FACILITY}\.{_LEVEL} {_IDENT}",
+        "Wed Jul 31 11:41:34 2024 kern.alert kernel: [  100.000001] BUG: Bad page state",
+        "BUG: Bad page state",
+        kernel=False,
+    ),
+    Row(
+        "syslog_busybox",
+        Stage.CARRIER,
+        _UPPER,
+        rf"(?P<clock>{_MONTH} +\d{{1,2}} {_HMS}) (?:{_HOST} )?{_FACILITY}\.{_LEVEL} {_IDENT}",
+        "Jul 31 11:41:34 draig kern.alert kernel: [  100.000001] BUG: Bad page state",
+        "BUG: Bad page state",
+        kernel=False,
+    ),
+    Row(
+        "syslog",
+        Stage.CARRIER,
+        _UPPER,
+        rf"(?P<clock>{_MONTH} +\d{{1,2}} (?:\d{{4}} )?{_HMS}(?:\.\d{{1,9}})?) {_HOST} {_IDENT}",
+        "May 26 04:02:34 mr-fox kernel: raw: 05fff0000000000c",
+        "raw: 05fff0000000000c",
+        kernel=False,
+    ),
+    Row(
+        "syslog_hostless",
+        Stage.CARRIER,
+        _UPPER,
+        rf"(?P<clock>{_MONTH} +\d{{1,2}} (?:\d{{4}} )?{_HMS}(?:\.\d{{1,9}})?) (?P<ident>kernel): ",
+        "May 26 04:02:34 kernel: raw: 05fff0000000000c",
+        "raw: 05fff0000000000c",
+        kernel=False,
+    ),
+    Row(
+        "syslog_untagged",
+        Stage.CARRIER,
+        _UPPER,
+        rf"(?P<clock>{_MONTH} +\d{{1,2}} (?:\d{{4}} )?{_HMS}(?:\.\d{{1,9}})?)(?: {_HOST})? ",
+        "Jul 31 11:41:34 10.0.2.15 [  100.000001] BUG: Bad page state",
+        "BUG: Bad page state",
+        kernel=False,
+        whole=True,
+    ),
+    Row(
+        "syslog_rfc5424",
+        Stage.CARRIER,
+        "<",
+        rf"<(?P<pri>\d{{1,3}})>1 (?P<clock>{_DATE}T{_HMS}(?:\.\d{{1,9}})?{_ZONE}) {_HOST} (?P<ident>\S{{1,48}}) "
+        r"\S{1,128} \S{1,32} (?:-|\[[^\]]{0,512}\]) (?:\ufeff)?",
+        "<1>1 2024-07-31T12:41:34.141632+01:00 draig kernel - - - [252080.141632] BUG: Bad page",
+        "BUG: Bad page",
+        kernel=False,
+    ),
+    Row(
+        "syslog_iso",
+        Stage.CARRIER,
+        _D,
+        rf"(?P<clock>{_DATE}[T ]{_HMS}(?:[.,]\d{{1,9}})? ?{_ZONE}?) {_HOST} {_IDENT}",
+        "2024-07-31T12:41:34.141632+01:00 draig kernel: [252080.141632]  <TASK>",
+        " <TASK>",
+        kernel=False,
+    ),
+    Row(
+        "logcat_threadtime",
+        Stage.CARRIER,
+        _D,
+        rf"(?P<clock>(?:\d{{4}}-)?\d\d-\d\d {_HMS}\.\d{{3,6}})(?: [+-]\d{{4}})?(?: +\w+)? +(?P<pid>\d{{1,7}})"
+        r" +\d{1,7} "
+        r"(?P<letter>[VDIWEFS]) (?P<ident>[^:]{0,64}?) *: ",
+        "07-31 11:41:34.141     0     0 E kernel  : [  100.000001] BUG: Bad page",
+        "BUG: Bad page",
+        kernel=False,
+    ),
+    Row(
+        "logcat_brief",
+        Stage.CARRIER,
+        "VDIWEFS",
+        r"(?P<letter>[VDIWEFS])/(?P<ident>kernel) *\( *\d{1,7}\): ",
+        "E/kernel  (    0): [  100.000001] BUG: Bad page",
+        "BUG: Bad page",
+        kernel=False,
+    ),
+    Row(
+        "clock_iso",
+        Stage.CARRIER,
+        _D + "[",
+        rf"\[?(?P<clock>{_DATE}[T ]{_HMS}(?:\.\d{{1,9}})?{_ZONE}?)\]?(?: \d\d[OE]\+?)?[ \t]+"
+        r"(?:(?:INFO|DEBUG|console)[ :-]+)?",
+        "2020-08-17 11:12:26.790000  kern  :alert : BUG: Bad page state",
+        "BUG: Bad page state",
+        whole=True,
+    ),
+    Row(
+        "clock_time",
+        Stage.CARRIER,
+        _D + "[",
+        rf"\[?(?P<clock>{_HMS}(?:\.\d{{1,9}})?)\]?[ \t]+",
+        "11:41:34  [  100.000001] BUG: Bad page state",
+        "BUG: Bad page state",
+        whole=True,
+    ),
+    Row(
+        "prefix_kernel",
+        Stage.CARRIER,
+        "k",
+        r"(?P<ident>kernel): (?=\[ *\d+\.\d{6}\])",
+        "kernel: [  100.000001] BUG: Bad page state",
+        "BUG: Bad page state",
+        kernel=False,
+    ),
+    # Levels: dmesg -x, the raw `<6>`, and the header of /dev/kmsg and of netconsole.
+    Row(
+        "dmesg_decoded",
+        Stage.LEVEL,
+        "kumdaslncfr",
+        rf"{_FACILITY} *: *{_LEVEL} *: ",
+        "kern  :alert : [252080.141632] BUG: Bad page state",
+        "BUG: Bad page state",
+    ),
+    Row(
+        "kmsg",
+        Stage.LEVEL,
+        _D,
+        r"(?:(?P<release>\d[\w.+~-]{2,64}),)?(?P<pri>\d{1,4}),(?P<seq>\d{1,20}),(?P<us>\d{1,16}),(?P<flag>[-c+]?)"
+        r"(?P<more>(?:,[^;\s]{1,64})*);",
+        "6,2565,102258085667,-,caller=T8;BUG: Bad page state",
+        "BUG: Bad page state",
+    ),
+    Row(
+        "netconsole_release",
+        Stage.LEVEL,
+        _D,
+        r"(?P<release>\d+\.\d+[\w.+~-]{0,64}),(?=<\d|\[ *\d+\.\d{6}\])",
+        "6.9.12-ajb,[252080.141632] BUG: Bad page state",
+        "BUG: Bad page state",
+    ),
+    Row(
+        "pri",
+        Stage.LEVEL,
+        "<",
+        r"<(?:(?P<pri>\d{1,3})|[cd])>",
+        "<1>[252080.141632] BUG: Bad page state",
+        "BUG: Bad page state",
+    ),
+    # Times: the kernel's own and those of dmesg.
+    Row(
+        "dmesg_seconds",
+        Stage.TIME,
+        "[",
+        rf"\[ *{_SEC}\]",
+        "[252080.141632] BUG: Bad page state",
+        "BUG: Bad page state",
+    ),
+    Row(
+        "dmesg_delta_pair",
+        Stage.TIME,
+        "[",
+        rf"\[ *{_SEC} <[ +]*\d+\.\d+ ?>\]",
+        "[252080.141633 <    0.000001>] page_type: 0x0()",
+        "page_type: 0x0()",
+    ),
+    Row(
+        "dmesg_delta",
+        Stage.TIME,
+        "[",
+        r"\[<[ +]*\d+\.\d{6} ?>\]",
+        "[<    0.000001>] page_type: 0x0()",
+        "page_type: 0x0()",
+    ),
+    Row(
+        "dmesg_relative_delta",
+        Stage.TIME,
+        "[",
+        r"\[ *\+\d+\.\d{6}\]",
+        "[  +0.000001] page_type: 0x0()",
+        "page_type: 0x0()",
+    ),
+    Row(
+        "dmesg_relative",
+        Stage.TIME,
+        "[",
+        rf"\[(?P<clock>{_MONTH} ?[ \d]?\d \d\d:\d\d)\]",
+        "[Nov25 05:15] BUG: Bad page state",
+        "BUG: Bad page state",
+    ),
+    Row(
+        "dmesg_ctime",
+        Stage.TIME,
+        "[",
+        rf"\[(?P<clock>{_DAY} {_MONTH} +\d{{1,2}} {_HMS} \d{{4}})\]",
+        "[Wed Nov 25 05:15:47 2026] BUG: Bad page state",
+        "BUG: Bad page state",
+    ),
+    Row(
+        "dmesg_iso",
+        Stage.TIME,
+        _D,
+        rf"(?P<clock>{_DATE}T{_HMS},\d{{6}}{_ZONE})",
+        "2026-11-25T05:15:47,141632+00:00 BUG: Bad page state",
+        "BUG: Bad page state",
+    ),
+    Row(
+        "seconds_cpu",
+        Stage.TIME,
+        "[",
+        rf"\[ *{_SEC}(?:@\d{{1,4}}|s)\]",
+        "[    0.000000@0] Booting Linux on physical CPU 0x0",
+        "Booting Linux on physical CPU 0x0",
+    ),
+    # Callers: CONFIG_PRINTK_CALLER and what phone vendors add.
+    Row(
+        "caller",
+        Stage.CALLER,
+        "[ ",
+        r" ?\[ *(?P<caller>[TC]\d{1,10})\]",
+        "[  100.000001][ T1848] BUG: Bad page state",
+        "BUG: Bad page state",
+    ),
+    Row(
+        "caller_vendor",
+        Stage.CALLER,
+        "[ IWECDN-.(",
+        r" ?[IWECDN.-]?(?:\(\d{1,3}\)\[\d{1,7}:[^\]\[]{1,32}\]|\[\d{1,3}: {0,20}[^\]\[:]{1,32}(?::\d)?: {0,7}\d{1,7}\]"
+        r"|\[pid:\d{1,7},cpu\d{1,3}[^\]]{0,40}\])",
+        "[    1.234567] I[0:      swapper/0:    1] Booting Linux",
+        "Booting Linux",
+    ),
+)

@@ -1,0 +1,134 @@
+"""The records of a text as a sequence that makes them on demand: a few bytes for each until one is looked at."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from typing import overload
+
+from kvmlab.text.heal import Healed
+from kvmlab.text.lines import MAX_LINE
+from kvmlab.text.prefix import HOT, match_prefix
+from kvmlab.text.record import Join, Record, Role
+from kvmlab.text.scan import Scan
+from kvmlab.text.span import Damage, DamageKind, Span
+
+ROLES = tuple(Role)
+CODE = {role: n for n, role in enumerate(ROLES)}
+
+
+class Records(Sequence[Record]):
+    """All records of a text; record i begins at line `firsts[i]` and ends where the next begins."""
+
+    __slots__ = ("_ascii", "_firsts", "_healed", "_indents", "_lines", "_roles", "_scan")
+
+    def __init__(
+        self, scan: Scan, firsts: array[int], roles: bytearray, healed: dict[int, Healed], indents: Callable[[int], int]
+    ) -> None:
+        self._scan, self._lines = scan, scan.lines
+        self._ascii = scan.lines.data.isascii()
+        self._firsts, self._roles, self._healed, self._indents = firsts, roles, healed, indents
+
+    def __len__(self) -> int:
+        return len(self._roles)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Record, ...]: ...
+    def __getitem__(self, index: int | slice) -> Record | tuple[Record, ...]:
+        if isinstance(index, slice):
+            return tuple(self._make(i) for i in range(*index.indices(len(self))))
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        return self._make(index % len(self))
+
+    def __iter__(self) -> Iterator[Record]:
+        return map(self._make, range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or len(other) != len(self):
+            return NotImplemented if not isinstance(other, Sequence) else False
+        return all(mine == theirs for mine, theirs in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def span(self, index: int) -> Span:
+        """Span of record `index`, without making the record."""
+        first = self._firsts[index]
+        last = self._firsts[index + 1] - 1 if index + 1 < len(self) else len(self._lines)
+        return self._lines.span(first, last)
+
+    def role(self, index: int) -> Role:
+        """Role of record `index`, without making the record."""
+        return ROLES[self._roles[index]]
+
+    def index_of_line(self, number: int) -> int:
+        """Index of the record that holds physical line `number`."""
+        return bisect_right(self._firsts, number) - 1
+
+    def _make(self, index: int) -> Record:
+        lines, scan = self._lines, self._scan
+        first = self._firsts[index]
+        last = self._firsts[index + 1] - 1 if index + 1 < len(self._roles) else len(lines)
+        span = Span(lines.starts[first - 1], lines.starts[last], first, last)
+        role = ROLES[self._roles[index]]
+        content = scan.content(first)
+        depth = scan.depth(first)
+        damage = () if self._ascii and span.stop - span.start < MAX_LINE else self._damage(span)
+        if role is not Role.LOG:
+            return Record(span, role, content, quote_depth=depth, damage=damage)
+        joins: tuple[Join, ...] = ()
+        healed = self._healed.get(first)
+        if healed is not None:
+            joins = healed.joins
+            if joins:
+                damage += (Damage(DamageKind.WRAPPED, span, f"{len(joins) + 1} lines were joined"),)
+            if healed.collapsed or healed.lost_blanks:
+                why = "a leading blank that printk put there was restored"
+                damage += (Damage(DamageKind.LOST_LEADING_BLANK, span, why),)
+        if hot := HOT.match(content):
+            seconds, micros = hot[1], hot[2]
+            text = content[hot.end() :] if healed is None else healed.text
+            return Record(
+                span,
+                role,
+                text,
+                f"{seconds}.{micros}",
+                int(seconds) * 1_000_000_000 + int(micros) * 1000,
+                "dmesg_seconds" if hot[3] is None else "dmesg_seconds+caller",
+                hot[3],
+                None,
+                joins,
+                depth,
+                damage,
+            )
+        prefix = match_prefix(content)
+        text = healed.text if healed is not None else content[prefix.end if prefix else self._indents(first) :]
+        if prefix is None:
+            return Record(span, role, text, joins=joins, quote_depth=depth, damage=damage)
+        return Record(
+            span,
+            role,
+            text,
+            prefix.timestamp,
+            prefix.time_ns,
+            prefix.name,
+            prefix.caller,
+            prefix.level,
+            joins,
+            depth,
+            damage,
+            prefix.clock,
+            prefix.host,
+        )
+
+    def _damage(self, span: Span) -> tuple[Damage, ...]:
+        damage: tuple[Damage, ...] = ()
+        if not self._ascii and not self._lines.valid(span.first_line, span.last_line):
+            damage = (Damage(DamageKind.UNDECODABLE, span, "some bytes are no characters; they stand as \\xff"),)
+        if self._lines.cut(span.first_line):
+            why = "the line is too long for a kernel log; only its beginning is kept as text"
+            damage += (Damage(DamageKind.MALFORMED, span, why),)
+        return damage

@@ -1,0 +1,184 @@
+"""What the reader promises for any input: no byte lost, nothing raised, work in proportion to the input."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+from hypothesis import given, settings
+
+from kvmlab.text.reader import read_text
+from kvmlab.text.record import Role
+from kvmlab.text.span import DamageKind
+from tests.text.strategies import anything
+
+
+def rejoined(text):
+    data = text.source.data
+    records = list(text.records)
+    assert [r.span.start for r in records] == [0, *[r.span.stop for r in records[:-1]]] if records else not data
+    return b"".join(data[r.span.start : r.span.stop] for r in records)
+
+
+@settings(max_examples=400, deadline=None)
+@given(anything)
+def test_any_bytes_are_read_and_none_is_lost(raw):
+    if not raw:
+        return
+    from kvmlab.errors import UnusableInput
+
+    try:
+        text = read_text(raw)
+    except UnusableInput:
+        return
+    assert rejoined(text) == text.source.data
+    for record in text.records:
+        assert record.span.first_line <= record.span.last_line
+        assert 1 <= record.line_at(len(record.text)) <= text.n_lines
+    for block in text.log_blocks:
+        assert text.records[block.first_record].span.first_line == block.first_line
+        assert text.records[block.stop_record - 1].span.last_line == block.last_line
+
+
+def calls_of(raw):
+    count = 0
+
+    def on(frame, event, arg):
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(on)
+    try:
+        text = read_text(raw)
+        for _ in text.records:
+            pass
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+HOSTILE = {
+    "plain": b"[    1.000000] usb 1-1: new device\n",
+    "no prefix": b" bad_page+0x70/0x100\n",
+    "wrapped": b"[    1.000000] Modules linked in: aaaa bbbb cccc dddd eeee ffff gggg hhhh iiii\njjjj kkkk\n",
+    "names": b"a b c\n",
+    "raw words": b"raw: 0017ffffc00a000c\n",
+    "quotes": b"> " * 40 + b"[    1.000000] BUG: x\n",
+    "mails": b"From a@b Thu Jan  1 00:00:00 1970\nFrom: a\nTo: b\n\nhello\n\n",
+    "prefixes": b"[    1.000000] " * 20 + b"\n",
+    "prompts": b"root@host:~# dmesg\n[    1.000000] x\n",
+    "blank": b"\n",
+    "returns": b"\r",
+    "module lists": b"[    1.000000] Modules linked in: a\n[    1.000001]  b\n[    1.000002]  c\n",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_work_grows_with_the_input(name):
+    piece = HOSTILE[name]
+    small, large = calls_of(piece * 200), calls_of(piece * 400)
+    assert large <= 2.2 * small + 500
+
+
+ONE_LINE = {
+    "brackets": b"[" * 100_000,
+    "marks": b"> " * 50_000,
+    "returns": b"\r" * 100_000 + b"x",
+    "escapes": b"\x1b[" * 50_000,
+    "operating system commands": b"\x1b]" * 50_000,
+    "digits": b"[" + b"1" * 100_000 + b".000000] x",
+    "blanks": b" " * 100_000 + b"x",
+    "words": b"a " * 50_000,
+    "hex": b"raw: " + b"00000000 " * 20_000,
+    "names": b"Modules linked in: " + b"a " * 50_000,
+    "frame": b"a" * 100_000 + b"+0x1/0x2",
+    "colons": b"a:" * 50_000,
+    "mail": b"Subject: " + b"[PATCH " * 20_000 + b"\nFrom: x\n\nbody\n",
+    "attribution": b"From: x\nSubject: y\n\nOn " + b", " * 50_000 + b"wrote:\n",
+}
+
+
+@pytest.mark.parametrize("name", ONE_LINE)
+def test_long_lines_take_time_in_proportion(name):
+    def seconds(raw):
+        before = time.process_time()
+        text = read_text(raw)
+        assert rejoined(text) == text.source.data
+        return time.process_time() - before
+
+    # A tenth of the line first: quadratic work would take a hundred times as long for the whole.
+    assert seconds(ONE_LINE[name] * 2) < 40 * max(seconds(ONE_LINE[name][: len(ONE_LINE[name]) // 10]), 0.01)
+
+
+def test_a_line_of_100_megabytes():
+    raw = b"x" * 100_000_000
+    before = time.process_time()
+    text = read_text(raw)
+    (record,) = text.records
+    assert (record.span.stop, text.kind, record.role) == (len(raw), "text", Role.OTHER)
+    assert len(record.text) < 100_000
+    assert [d.kind for d in record.damage] == [DamageKind.MALFORMED]
+    assert time.process_time() - before < 5
+
+
+def test_binary_garbage():
+    text = read_text(bytes(range(256)) * 100)
+    assert text.kind == "binary"
+    assert rejoined(text) == text.source.data
+    assert [d.kind for d in text.damage] == [DamageKind.UNDECODABLE]
+    assert not list(text.logs())
+
+
+def test_a_log_between_garbage_is_found():
+    text = read_text(
+        bytes(range(128, 256)) * 4
+        + b"\n[    1.000000] BUG: Bad page state in process a  pfn:1\n"
+        + bytes(range(32)) * 9
+    )
+    assert [r.text for r in text.logs()] == ["BUG: Bad page state in process a  pfn:1"]
+    assert DamageKind.UNDECODABLE in {d.kind for d in text.damage}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+def test_other_encodings(encoding):
+    log = "[    1.000000] BUG: Bad page state in process Benn\u00e9e  pfn:1\r\n[    1.000001] page: refcount:0\r\n" * 3
+    text = read_text(log.encode(encoding))
+    assert [r.text for r in text.logs()][:2] == [
+        "BUG: Bad page state in process Benn\u00e9e  pfn:1",
+        "page: refcount:0",
+    ]
+    assert (text.n_lines, text.line_endings) == (6, "crlf")
+    assert rejoined(text) == text.source.data
+
+
+def test_undecodable_bytes_are_kept_as_escapes():
+    text = read_text(b"[    1.000000] comm \xff\xfe x\n[    1.000001] fine\n")
+    bad, good = text.records
+    assert bad.text == "comm \\xff\\xfe x"
+    assert [d.kind for d in bad.damage] == [DamageKind.UNDECODABLE]
+    assert not good.damage
+    assert [(d.kind, d.span.first_line) for d in text.damage] == [(DamageKind.UNDECODABLE, 1)]
+
+
+def test_numbers_in_prose_are_no_timestamps():
+    text = read_text(b"Our use case is [1], which\n[2]. needs more work\n[1] https://example.org\n")
+    assert text.kind == "text"
+    assert {r.role for r in text.records} == {Role.OTHER}
+
+
+def test_userland_between_kernel_lines_is_no_log():
+    log = b"[    1.000000] BUG: Bad page state in process a  pfn:1\nstarting udevd\n[    1.000001] page: refcount:0\n"
+    text = read_text(log)
+    assert [r.role for r in text.records] == [Role.LOG, Role.OTHER, Role.LOG]
+
+
+def test_records_are_a_sequence():
+    text = read_text(b"[    1.000000] a\n[    1.000001] b\n[    0.000002] c\n")
+    assert text.records[-1] == list(text.records)[2] == text.records[1:][1]
+    assert text.records == tuple(text.records)
+    assert text.records.index(text.records[1]) == 1
+    with pytest.raises(IndexError):
+        text.records[3]
+    assert text.log_blocks[0].timestamps_monotonic is False
+    assert text.block_of(2) is text.log_blocks[0]
