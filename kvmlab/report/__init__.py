@@ -1,1 +1,1 @@
-"""Records to typed reports: splat bounds, page dump, stack, registers, modules (floor 2; may import `text`, `kernel`)."""
+"""Records to typed reports: bounds, page dump, stack, registers, modules (floor 2; may import `text`, `kernel`)."""

@@ -9,12 +9,13 @@ from kvmlab.report.records import Report
 
 # Functions that only one architecture has at the bottom or at the top of a stack.
 _FUNCTIONS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("x86_64", re.compile(r"entry_SYSCALL_64\w*|do_syscall_64|__x64_sys_\w+|ret_from_fork_asm|asm_exc_\w+|x86_64_start_\w+|secondary_startup_64\w*")),
-    ("i386", re.compile(r"entry_SYSENTER_32|entry_INT80_32|do_int80_syscall_32|sysenter_do_call|sysenter_past_esp|startup_32\w*|i386_start_kernel")),
+    ("x86_64", re.compile(r"entry_SYSCALL_64\w*|do_syscall_64|__x64_sys_\w+|ret_from_fork_asm|asm_exc_\w+")),
+    ("x86_64", re.compile(r"x86_64_start_\w+|secondary_startup_64\w*")),
+    ("i386", re.compile(r"entry_SYSENTER_32|entry_INT80_32|do_int80_syscall_32|sysenter_\w+|i386_start_kernel")),
     ("arm64", re.compile(r"el0\w*_sync|el[01]_svc\w*|__arm64_sys_\w+|el[01]h?_\d\d_\w+|__primary_switched")),
     ("arm", re.compile(r"ret_fast_syscall|__irq_svc|__dabt_usr|__und_svc|__irq_usr")),
     ("riscv", re.compile(r"__riscv_sys_\w+|do_trap_ecall_u|ret_from_exception|_new_vmalloc_restore\w+")),
-    ("powerpc", re.compile(r"ret_from_kernel_thread|system_call_exception|system_call_(?:vectored_)?common|DataAccess_virt")),
+    ("powerpc", re.compile(r"system_call_exception|system_call_(?:vectored_)?common|DataAccess_virt")),
     ("s390", re.compile(r"pgm_check_handler|__do_pgm_check|kernel_thread_starter|__s390x_sys_\w+")),
     ("mips", re.compile(r"handle_sys\w*|syscall_common|except_vec\w*|ret_from_exception_mips")),
     ("loongarch", re.compile(r"handle_syscall|do_syscall_loongarch")),

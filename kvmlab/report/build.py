@@ -9,7 +9,8 @@ from kvmlab.report import registers
 from kvmlab.report.build_page import PageBuilder
 from kvmlab.report.build_trace import TraceBuilder
 from kvmlab.report.cpu_line import match_cpu_line, match_hardware
-from kvmlab.report.lines import PAGE_PARTS, TRACE_NAME, Line, Part
+from kvmlab.report.details import Detail
+from kvmlab.report.lines import PAGE_PARTS, Line, Part
 from kvmlab.report.modules import parse_modules
 from kvmlab.report.numbers import decimal_number, hex_number
 from kvmlab.report.open_splat import Splat
@@ -147,8 +148,8 @@ class _Builder:
             self._take_registers(line, before)
         elif part is Part.END:
             self.end = data or self.end or ""
-        elif part is Part.DETAIL and isinstance(data, str) and (name := TRACE_NAME.match(data)):
-            self.trace_name = data.rstrip(":") if len(data) <= len(name[0]) + 1 else name[0]
+        elif part is Part.DETAIL and isinstance(data, Detail) and data.names:
+            self.trace_name = data.found
 
     def _take_fields(self, found: dict[str, str | Any]) -> None:
         for key, shown in found.items():

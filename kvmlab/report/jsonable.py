@@ -86,7 +86,7 @@ def report_json(report: Report, source: int = 0) -> dict[str, Any]:
 
 
 def taint_json(cpu: CpuLine) -> str | None:
-    """The taint letters without the blanks between them: `GBW`; empty for `Not tainted`; null if the line breaks off."""
+    """The taint letters without blanks: `GBW`; empty for `Not tainted`; null if the line breaks off before them."""
     if cpu.tainted:
         return "".join(taint_letters(cpu.taint_text))
     return None if cpu.release is None and cpu.taint_text is None else ""

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from kvmlab.report import cpu_line, modules, page_dump, page_owner, registers, stack, titles
+from kvmlab.report.details import match_detail
 from kvmlab.text.record import Record
 
 # Longer than any record of a kernel; what a text holds beyond it is looked at for module names only.
@@ -80,32 +81,9 @@ class Line:
 _CUT_HERE = re.compile(r"-{8,}\[ cut here \]-{8,}")
 _END = re.compile(r"---\[ end (?:trace|Kernel panic)[ -]*(?P<id>[0-9a-f]{16})?.*")
 _RULE = re.compile(r"[=]{24,200}")
-_STACK_HEADER = re.compile(r"(?:Stack|Stack from [0-9a-f]{8,16}) ?:.*|Stack from [0-9a-f]{8,16}:.*")
 HEX_ROW = re.compile(r"(?:[0-9a-f]{16}|[0-9a-f]{8})(?:\s+(?:[0-9a-f]{16}|[0-9a-f]{8}))*|\.\.\.")
 FLAGS_ALONE = re.compile(r"(?:(?:anon|ksm) )?(?:page )?flags:")
 ADDRESS_ALONE = re.compile(r"\[[0-9a-f]{8,16} :")
-
-# Other lines that stand inside reports of some kind, with what they begin with.
-_DETAIL = re.compile(
-    r"addr:[0-9a-f]|file:\S+ (?:fault|mmap):|vma->vm_|pgd:[0-9a-f]|"
-    r"#PF: |PGD [0-9a-f]|\*p[dpg][deg]p?t? = |Mem abort info:|ESR = |EC = |SET = |EA = |FSC = |Data abort info:|ISV = |CM = |"
-    r"GCS = |user pgtable: |swapper pgtable: |\[[0-9a-f]{8,16}\] pgd=|Faulting instruction address: |BE PAGE_SIZE=|LE PAGE_SIZE=|"
-    r"(?:PREEMPT )?SMP\b.*NR_CPUS|last sysfs file: |Process \S.{0,20} \((?:pid: |pid:)|Kernel Offset: |"
-    r"note: \S.{0,20}\[\d+\] exited |Fixing recursive fault|KASAN: |Exception Code|Last Breaking-Event-Address:|"
-    r"--- interrupt: |--- Exception: |LR = |"
-    r"(?:Read|Write|Free) of (?:size|addr) |(?:Allocated|Freed) by task |Last potentially related work|The buggy address |"
-    r"which belongs to |Memory state around |>?[0-9a-f]{8,16}: [0-9a-f]{2} [0-9a-f]{2} |\^$|\(stack is not available\)|"
-    r"task:.{1,40}state:|\"echo 0 > |INFO: lockdep is turned off|Showing all locks held|\d+ locks? held by |#\d+: |"
-    r"\(t=\d|\(detected by |\t?\(t=|rcu:\s|Sending NMI |Task dump for CPU |irq event stamp: |hardirqs last |softirqs last |"
-    r"stack backtrace:|other info that might help|Trying to fix it up, but a reboot is needed|CPU \d+ Unable|"
-    r"Hexdump around the pagetable|fault virtual address|Unhandled |Dumping ftrace buffer|"
-    r"(?:Slab|Object|INFO: Slab|INFO: Object|Redzone|Padding|Bytes b4|Call Trace \(|Allocated in |Freed in )"
-)
-TRACE_NAME = re.compile(
-    r"(?:Allocated by task \d+|Freed by task \d+|Last potentially related work creation|Second to last potentially "
-    r"related work creation|Allocated in .*|Freed in .*|stack backtrace|NMI backtrace for cpu \d+|task:\S+|"
-    r"Task dump for CPU \d+|Last Breaking-Event-Address|kernel stack of.*)"
-)
 
 _Reader = Callable[[str, Record], tuple[Part, Any] | None]
 
@@ -189,10 +167,6 @@ _BEGINS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
 )
 _BEGIN = re.compile("|".join(re.escape(word) for words, _ in _BEGINS for word in sorted(words, key=len, reverse=True)))
 _READERS = {word: reader for words, reader in _BEGINS for word in words}
-# Letters and signs that no other part begins with make most lines of a log cheap to pass by.
-_POSSIBLE_REGISTER = re.compile(
-    r"[A-Za-z$%][\w$%()-]{0,12}\s{0,8}:|[RE]?IP|PC is at|LR is at|EIP is at|NIP \[|LR \[|PC: \[|[0-9a-f]{3,16}[: ]|R:|YZ|[a-z][0-9a-z] |s?r\d\d-|I[AI]"
-)
 
 
 def classify(text: str, record: Record, inside: bool) -> tuple[Part, Any]:
@@ -221,8 +195,8 @@ def classify(text: str, record: Record, inside: bool) -> tuple[Part, Any]:
         return Part.TITLE, title
     if (line := stack.match_stack_line(text, inside)) is not None:
         return Part.STACK, line
-    if _POSSIBLE_REGISTER.match(text) and (shown := registers.match_registers(text)) is not None:
+    if (shown := registers.match_registers(text)) is not None:
         return Part.REGISTERS, shown
-    if _STACK_HEADER.fullmatch(text) or _DETAIL.match(text):
-        return Part.DETAIL, text
+    if (detail := match_detail(text)) is not None:
+        return Part.DETAIL, detail
     return Part.OTHER, None

@@ -13,7 +13,8 @@ _UNLOADED_HEADER = re.compile(r"Unloaded tainted modules:(?P<rest>.*)", re.DOTAL
 _NAME = re.compile(r"(?P<name>[A-Za-z0-9_][\w-]{0,63})(?:\((?P<flags>[A-Z]{0,16}[+-]?)\))?(?::\d{1,10})?")
 _LAST = re.compile(r"\[last unloaded: ?(?P<name>[\w-]*)(?:\((?P<flags>[A-Z]*[+-]?)\))?(?::\d+)?[^\]]*\]?")
 _CONTINUATION = re.compile(
-    r"(?:[A-Za-z0-9_][\w-]{0,63}(?:\([A-Z]{0,16}[+-]?\))?(?::\d{1,10})?(?:[ \t]+|$))*(?:\[last unloaded:[^\]]*\]?)?[ \t]*"
+    r"(?:[A-Za-z0-9_][\w-]{0,63}(?:\([A-Z]{0,16}[+-]?\))?(?::\d{1,10})?(?:[ \t]+|$))*"
+    r"(?:\[last unloaded:[^\]]*\]?)?[ \t]*"
 )
 
 

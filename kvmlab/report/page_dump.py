@@ -18,7 +18,8 @@ _POISONED = re.compile(rf"page:(?P<pointer>{_POINTER})?\s+is uninitialized and p
 _OLD = re.compile(r"flags:0x[0-9a-f]{1,16} mapping:\S+ map(?:count|ped):-?\d{1,20} count:-?\d{1,20}")
 _HEAD = re.compile(rf"head:(?P<pointer>{_POINTER})? (?=order:)")
 _FLAGS = re.compile(
-    r"(?:(?P<prefix>anon|ksm) )?(?:page )?flags: ?(?P<value>0x[0-9a-f]{1,16}|0)(?:\((?P<names>[^()]*)\)?)?(?P<cma> CMA)?.*"
+    r"(?:(?P<prefix>anon|ksm) )?(?:page )?flags: ?(?P<value>0x[0-9a-f]{1,16}|0)(?:\((?P<names>[^()]*)\)?)?"
+    r"(?P<cma> CMA)?.*"
 )
 _BARE_FLAGS = re.compile(r"(?P<value>0x[0-9a-f]{1,16})\((?P<names>[^()]*)\)(?P<cma> CMA)?")
 _BAD_FLAGS = re.compile(r"bad because of flags: ?(?P<rest>.*)")
@@ -52,7 +53,7 @@ class PageLine:
 
     Args:
         era: release in which this form first appeared.
-        fields: `pointer`, `refcount`, `mapcount`, `mapping`, `index`, `pfn`, `flags` and compound fields, those printed.
+        fields: `pointer`, `refcount`, `mapcount`, `mapping`, `index`, `pfn`, `flags`, compound fields; those printed.
         poisoned: whether the kernel says that the struct page is uninitialised.
         reason: reason glued to a poisoned page's line.
     """

@@ -42,8 +42,8 @@ _ALLOCATED = re.compile(
 _FREED = re.compile(r"page last free (?:pid (?P<free_pid>-?\d{1,10}) tgid (?P<free_tgid>-?\d{1,10}) )?stack trace:")
 _MIGRATED = re.compile(r"[pP]age has been migrated, last migrate reason: (?P<migrate_reason>.*)")
 _NOTE = re.compile(
-    r"page_owner info is not (?:active \(free page\?\)|present \(never set\?\))|There is not page extension available\.?|"
-    r"page_owner (?:allocation|free) stack trace missing|page owner info is not .*"
+    r"page_owner info is not (?:active \(free page\?\)|present \(never set\?\))|page owner info is not .*|"
+    r"There is not page extension available\.?|page_owner (?:allocation|free) stack trace missing"
 )
 _NUMBERS = frozenset({"order", "pid", "tgid", "ts", "free_ts", "free_pid", "free_tgid"})
 

@@ -1,4 +1,4 @@
-"""The typed facts that a report consists of: frozen records, integers that stay integers, None where the text is silent."""
+"""The typed facts of a report: frozen records, integers that stay integers, None where the text is silent."""
 
 from __future__ import annotations
 

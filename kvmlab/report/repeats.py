@@ -1,4 +1,4 @@
-"""Reports that stand in a text more than once (a summary's copy of a title, a block read from two logs): counted once."""
+"""Reports that stand in a text more than once (a copied title, a block from two logs): counted once."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _LOOK_BACK = 8
 def fold_repeats(reports: Sequence[Report]) -> list[Report]:
     """Puts the copies of a report together with it; what remains is numbered anew.
 
-    A copy is a report with the same title, the same time (or none), and nothing that contradicts the other one. A report
-    without a time is a copy only if it is the bare title of a fuller report, or word for word the same.
+    A copy is a report with the same title, the same time (or none), and nothing that contradicts the other one.
+    A report without a time is a copy only if it is the bare title of a fuller report, or word for word the same.
 
     Args:
         reports: the reports of one source, in the order of the text.

@@ -32,6 +32,7 @@ _ONCE = frozenset(
 _BEHIND_REASON = frozenset({Part.MEMCG, Part.BAD_FLAGS, Part.OWNER})
 # Kinds that print more behind their call trace: modules, an end marker, a summary, a panic.
 _GOES_ON = frozenset({Kind.OOPS, Kind.BUG, Kind.WARNING, Kind.REFCOUNT, Kind.LIST_CORRUPTION})
+_TEXT_FIRST = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT, Kind.OTHER})
 _DIES = frozenset({Kind.OOPS, Kind.BUG, Kind.LIST_CORRUPTION, Kind.KASAN})
 
 
@@ -173,8 +174,10 @@ def _apart(splat: OpenSplat, record: Record) -> bool:
 
 
 def _may_be_cut_here(splat: OpenSplat) -> bool:
-    """Whether `cut here` may follow: a page dump that a VM_BUG_ON or VM_WARN_ON printed before it."""
-    return splat.kind is Kind.PAGE_DUMP and splat.reason.startswith("VM_") and splat.in_title
+    """Whether `cut here` may follow: a page dump that a VM_BUG_ON or VM_WARN_ON printed before it, or a BUG's own text."""
+    if splat.kind is Kind.PAGE_DUMP:
+        return splat.reason.startswith("VM_") and splat.in_title
+    return splat.kind in _TEXT_FIRST and splat.in_title
 
 
 def _continues(splat: OpenSplat, row: Title) -> bool:

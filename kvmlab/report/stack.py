@@ -65,7 +65,7 @@ _PLACE = r"\+0x(?P<off>[0-9a-f]{1,16})/0x(?P<size>[0-9a-f]{1,16})"
 _ENTRY = re.compile(rf"(?P<unrel>\? )?\s*(?P<sym>{_SYMBOL})(?:{_PLACE})?(?P<tail>(?:[\s)\]].*)?)", re.DOTALL)
 # Names that a decoder wrote out in the manner of Rust or C++, with blanks and brackets in them.
 _ODD_ENTRY = re.compile(
-    rf"(?P<unrel>\? )?\s*(?P<sym><?[A-Za-z_][^\[\]+]{{1,400}}){_PLACE}(?P<tail>(?:[\s)].*)?)", re.DOTALL
+    rf"(?P<unrel>\? )?\s*(?P<sym>(?=[^+:<]{{0,400}}(?:::|<))<?[A-Za-z_][^\[\]+]{{1,400}}){_PLACE}(?P<tail>(?:[\s)].*)?)", re.DOTALL
 )
 _MODULE = re.compile(r"\[(?P<module>[\w-]{1,64})(?: (?P<build>[0-9a-f]{40}))?\]")
 _FILE = r"[\w./+~-]{1,256}\.[a-zA-Z]{1,4}:\d{1,7}(?::\d{1,5})?"
@@ -76,7 +76,8 @@ _ADDR2LINE = re.compile(rf"(?:at )?(?P<file>{_FILE})(?: \(discriminator \d{{1,6}
 _INLINED_BY = re.compile(rf"\(inlined by\) (?P<sym>{_SYMBOL}) at (?P<file>{_FILE})(?: \(discriminator \d{{1,6}}\))?")
 _INFO = re.compile(r"\((?P<info>[A-Z]{1,4}|unreliable|L)\)")
 _ARM = re.compile(
-    rf"(?P<a1>{_ADDRESS} )?(?:\((?P<f>[^()\s]+)(?: \[(?P<fmod>[\w-]+)\])?\)|(?P<f2>{_SYMBOL})(?: \[(?P<fmod2>[\w-]+)\])?) "
+    rf"(?P<a1>{_ADDRESS} )?"
+    rf"(?:\((?P<f>[^()\s]+)(?: \[(?P<fmod>[\w-]+)\])?\)|(?P<f2>{_SYMBOL})(?: \[(?P<fmod2>[\w-]+)\])?) "
     rf"from (?P<a2>{_ADDRESS} )?\(?(?P<g>{_SYMBOL})(?:{_PLACE})?(?: \[(?P<gmod>[\w-]+)\])?\)?"
 )
 _ARM_PART = re.compile(rf"(?P<sym>{_SYMBOL})(?:{_PLACE})?")

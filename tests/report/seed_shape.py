@@ -133,7 +133,6 @@ def _normalisation(log: Log) -> dict[str, Any]:
                 "head": j.head,
                 "joined": j.joined,
                 "insert_space": j.insert_blank,
-                **({"why": j.why} if j.insert_blank else {}),
             }
             for j in wrap.joins
         ],

@@ -21,7 +21,8 @@ ABOUT = (
 # Fields of the hand-written record that hold a sentence of its author: compared only for being said at all.
 PROSE = {
     "schema", "conventions", "source.path_basename", "source.kind", "source.archive_damage",
-    "normalisation.restored_text_examples", "normalisation.joins.10.why", "reports.0.what", "reports.0.decoded.rax_note",
+    "normalisation.restored_text_examples", "normalisation.joins.10.why", "reports.0.what",
+    "reports.0.decoded.rax_note",
     "reports.1.page_dump.decoded.layout", "reports.1.page_dump.decoded.anon_exclusive_alias",
     "reports.1.page_dump.decoded.looks_like", "reports.1.missing", "reports.1.inferences", "repeat",
 }  # fmt: skip
@@ -83,7 +84,7 @@ def test_prose_fields_are_filled(log: Log) -> None:
 
 def test_restored_text(log: Log) -> None:
     texts = {record.span.first_line: record.text for record in log.text.records}
-    # Two blanks before `pfn:` and the blank before `<TASK>` were lost in the archive; what the parsers read is the same.
+    # Two blanks before `pfn:` and the blank before `<TASK>` were lost in the archive; the parsers read the same.
     assert " ".join(texts[60].split()) == "BUG: Bad page state in process CPU 0/KVM pfn:fb1665"
     assert texts[89].strip() == "<TASK>"
 
