@@ -136,8 +136,16 @@ def plain(text: object) -> str:
     >>> plain("a" + chr(27) + "[0m")
     'a\\\\x1b[0m'
     """
-    visible = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
-    return html.escape(visible, quote=False)
+    return html.escape(visible(text), quote=False)
+
+
+def visible(text: object) -> str:
+    """Text of a log with its control characters written out, so that it cannot drive a terminal.
+
+    >>> visible("a" + chr(27) + "[0m" + chr(0x202e))
+    'a\\\\x1b[0m\\\\u202e'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
 def tint(colour: str, share: float) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kvmlab.charts import template as look
 from kvmlab.errors import KvmlabError
-from kvmlab.inquiry.architecture import UNKNOWN, architecture
 from kvmlab.kernel.zones import zone_name, zones
+from kvmlab.report.arch import report_arch
 from kvmlab.report.records import Report
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def df_zone_map(
     import pandas as pd
 
     given = (reports,) if isinstance(reports, Report) else tuple(reports)
-    known = arch or next((a for a in map(architecture, given) if a != UNKNOWN), None)
+    known = arch or next(filter(None, map(report_arch, given)), None)
     arch = known or "x86_64"
     rows, kernel = [], None
     for report in given:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kvmlab.cli.output import Output, print_json
-from kvmlab.inquiry.architecture import UNKNOWN, architecture
 from kvmlab.inquiry.batch_groups import BatchGroup, batch_groups
-from kvmlab.inquiry.hexes import binary_size
 from kvmlab.inquiry.pfn_ranges import PfnRun, adjacency, pfn_runs
+from kvmlab.inquiry.units import binary_size
 from kvmlab.kernel.zones import zones
+from kvmlab.report.arch import report_arch
 from kvmlab.report.log import read_log
 from kvmlab.report.records import Report
 
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     # Groups never reach over the end of a file; report numbers count through all of them.
     starts = [sum(len(log.reports) for log in logs[:i]) for i in range(len(logs))]
     groups = [(start, group) for start, log in zip(starts, logs, strict=True) for group in batch_groups(log.reports)]
-    arch = next((a for a in map(architecture, reports) if a != UNKNOWN), None)
+    arch = next(filter(None, map(report_arch, reports)), None)
     told = _document(reports, groups, arch)
     if args.json:
         print_json(told)
