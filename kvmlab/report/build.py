@@ -69,9 +69,8 @@ class _Builder:
         title = self._title()
         timed = [line.record.timestamp for line in lines if line.record.timestamp is not None]
         own, others = self._own_trace()
-        blocks = [
-            registers.build_registers(block.lines, block.code, block.user) for block in self.blocks if block.lines
-        ]
+        built = [registers.build_registers(block.lines, block.code, block.user) for block in self.blocks if block.lines]
+        blocks = [block for block in built if block.values or block.symbols]
         dump = self.page.build()
         process = self.fields.get("process")
         pfn = hex_number(str(self.fields.get("pfn", ""))) if self.header_pfn is None else self.header_pfn
@@ -121,6 +120,8 @@ class _Builder:
         if part is Part.TITLE:
             self.titles.append(line)
             self._take_fields(data[1].groupdict())
+            if data[0].late:
+                self.trace_name = line.record.text.strip()
         elif part is Part.PAGE_REST and "header_pfn" in data:
             self.header_pfn = data["header_pfn"]
         elif part in PAGE_PARTS or part is Part.OWNER:
@@ -210,10 +211,10 @@ class _Builder:
         return own, tuple(t for t in traces if t is not own)
 
     def _kind(self) -> Kind:
-        if self.splat.kind is Kind.PAGE_DUMP and self.splat.title is None:
+        if self.splat.title is None:
             names = {frame.function.partition(".")[0] for trace in self.traces for frame in trace.frames}
             # The title of a bad page has another log level than its dump; a console may hold only the latter.
-            return Kind.FRAGMENT if "bad_page" in names else Kind.PAGE_DUMP
+            return Kind.FRAGMENT if "bad_page" in names else self.splat.kind
         return self.splat.kind
 
     def _title(self) -> Line | None:

@@ -29,13 +29,16 @@ class TraceBuilder:
 
     def add(self, line: Line, found: StackLine) -> None:
         """Takes one line of the trace."""
-        for marker in found.markers:
-            self.markers.append(StackMarker(marker.stack, marker.opens, line.record.span))
-            if marker.opens:
-                self.stacks.append(marker.stack)
-            elif marker.stack in self.stacks:
-                del self.stacks[self.stacks.index(marker.stack) :]
-        self.frames += to_frames(found.entries, line, self.stacks[-1] if self.stacks else None, self.frames)
+        for item in found.items:
+            if isinstance(item, Entry):
+                context = self.stacks[-1] if self.stacks else None
+                self.frames += to_frames((item,), line, context, self.frames)
+                continue
+            self.markers.append(StackMarker(item.stack, item.opens, line.record.span))
+            if item.opens:
+                self.stacks.append(item.stack)
+            elif item.stack in self.stacks:
+                del self.stacks[self.stacks.index(item.stack) :]
 
     def close(self) -> CallTrace:
         """The finished trace."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kvmlab.report.lines import Line, Part
 from kvmlab.report.records import Kind
-from kvmlab.report.stack import StackLine
+from kvmlab.report.stack import Entry, StackLine
 from kvmlab.report.titles import Title
 from kvmlab.text.record import Role
 
@@ -167,19 +167,19 @@ class OpenSplat:
                 self.in_trace, self.closed_trace = False, True
 
     def _follow(self, line: StackLine) -> None:
-        for marker in line.markers:
-            self.in_trace = self.had_trace = True
-            if marker.opens:
-                self.stacks.append(marker.stack)
+        for item in line.items:
+            if isinstance(item, Entry):
+                if not self.owner:
+                    self.in_trace = self.had_trace = True
+                    self.placed = self.placed or item.offset is not None
+                    self.bottomed = self.bottomed or (item.reliable and BOTTOM.fullmatch(item.function) is not None)
+            elif item.opens:
+                self.in_trace = self.had_trace = True
+                self.stacks.append(item.stack)
                 self.closed_trace = self.sealed = False
             else:
-                if marker.stack in self.stacks:
-                    del self.stacks[self.stacks.index(marker.stack) :]
-                if marker.stack == "TASK":
+                if item.stack in self.stacks:
+                    del self.stacks[self.stacks.index(item.stack) :]
+                self.in_trace = self.had_trace = True
+                if item.stack == "TASK":
                     self.in_trace, self.closed_trace, self.sealed = False, True, True
-        for entry in line.entries:
-            if self.owner:
-                break
-            self.in_trace = self.had_trace = True
-            self.placed = self.placed or entry.offset is not None
-            self.bottomed = self.bottomed or (entry.reliable and BOTTOM.fullmatch(entry.function) is not None)

@@ -69,7 +69,8 @@ class Frame:
     @property
     def text(self) -> str:
         """The entry as the kernel writes it: `? kvm_vcpu_ioctl+0x29e/0x6f0 [kvm]`."""
-        where = "" if self.offset is None or self.size is None else f"+{self.offset:#x}/{self.size:#x}"
+        where = "" if self.offset is None else f"+{self.offset:#x}"
+        where += "" if self.size is None else f"/{self.size:#x}"
         behind = " ".join(x for x in (self.module, self.build_id) if x)
         return f"{'' if self.reliable else '? '}{self.function}{where}{f' [{behind}]' if behind else ''}"
 

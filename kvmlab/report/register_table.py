@@ -46,11 +46,11 @@ class RegisterRow:
 
 
 _X86_64 = (
-    r"(?P<name>R[A-D]X|R[SD]I|R[BS]P|R(?:0[89]|1[0-5])|CR[0234]|DR[0-37]|PKRU|CS|DS|ES|FS|knlGS|GS|EFLAGS|ORIG_RAX):"
+    r"(?P<name>R[A-D]X|R[SD]I|R[BS]P|R(?:0[89]|1[0-5])|CR[0234]|DR[0-367]|PKRU|CS|DS|ES|FS|knlGS|GS|EFLAGS|ORIG_RAX):"
     r" {0,2}(?:(?P<seg>[0-9a-f]{4}):)?(?P<value>[0-9a-f]{4,16})(?:\((?P<sel>[0-9a-f]{4})\))?"
 )
 _I386 = (
-    r"(?P<name>E[A-D]X|E[SD]I|E[BS]P|e[a-d]x|e[sd]i|e[bs]p|CR[0234]|DR[0-37]|[C-GS]S|[c-gs]s|EFLAGS):"
+    r"(?P<name>E[A-D]X|E[SD]I|E[BS]P|e[a-d]x|e[sd]i|e[bs]p|CR[0234]|DR[0-367]|[C-GS]S|[c-gs]s|EFLAGS):"
     r" {1,4}(?:(?P<seg>[0-9a-f]{4}):)?(?P<value>[0-9a-f]{4,8})"
 )
 _POWERPC = (
@@ -83,7 +83,7 @@ REGISTER_ROWS: tuple[RegisterRow, ...] = (
     RegisterRow(
         "arm",
         How.PAIRS,
-        r"(?P<name>r(?:10|\d)|sp|ip|fp) ?: ?(?P<value>[0-9a-f]{8})",
+        r"(?P<name>r(?:10|\d)|sp|ip|fp) ?: (?P<value>[0-9a-f]{8})",
         "r10: c0ffee00  r9 : c6c0e000  r8 : 00000001",
     ),
     RegisterRow("riscv", How.PAIRS, _RISCV, "gp : ffffffff82c1a7b8 tp : ff6000002b4ee000 t0 : 0000000000000000"),

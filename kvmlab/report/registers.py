@@ -41,7 +41,7 @@ _ARM_PC = re.compile(
     rf"(?P<name>pc|lr|epc|ra|era|ERA|RP\(r2\)|TPC|RPC|I7|PC|NPC)\s*: "
     rf"(?:\[<(?P<a1>{_H})>\]|(?P<a2>{_H})(?=\s|$))?\s*(?:<?(?P<symbol>{SYMBOL})>?)?(?P<rest>.*)"
 )
-_BRACKETED = re.compile(rf"(?P<name>NIP|LR|PC): {{0,2}}\[<?(?P<value>{_H})>?\] (?P<symbol>\S.*)")
+_BRACKETED = re.compile(rf"(?P<name>NIP|LR|PC):? {{1,2}}\[<?(?P<value>{_H})>?\] (?P<symbol>\S.*)")
 _CODE = re.compile(r"(?:Code|Instruction dump|Krnl Code|Code Start|Instruction DUMP): ?(?P<code>.*)")
 
 _X86_64_GENERAL = (

@@ -174,7 +174,7 @@ def _apart(splat: OpenSplat, record: Record) -> bool:
 
 
 def _may_be_cut_here(splat: OpenSplat) -> bool:
-    """Whether `cut here` may follow: a page dump that a VM_BUG_ON or VM_WARN_ON printed before it, or a BUG's own text."""
+    """Whether `cut here` may follow: behind a page dump of a VM_BUG_ON or VM_WARN_ON, or behind the text of a BUG."""
     if splat.kind is Kind.PAGE_DUMP:
         return splat.reason.startswith("VM_") and splat.in_title
     return splat.kind in _TEXT_FIRST and splat.in_title
@@ -218,9 +218,9 @@ def _accepts(splat: OpenSplat, line: Line) -> bool:
     if part is Part.STACK:
         return not splat.closed_trace
     if part in (Part.REGISTERS, Part.CODE):
-        return not splat.sealed or splat.kind in _GOES_ON
+        return not splat.sealed or _may_go_on(splat)
     if part in (Part.MODULES, Part.UNLOADED, Part.END, Part.DETAIL):
-        return not splat.closed_trace or splat.kind in _GOES_ON
+        return not splat.closed_trace or _may_go_on(splat)
     return not splat.had_trace
 
 

@@ -43,11 +43,25 @@ class Marker:
 
 @dataclass(frozen=True, slots=True)
 class StackLine:
-    """What one line of a call trace holds: markers, then entries; `strict` if it can be nothing else."""
+    """What one line of a call trace holds.
 
-    markers: tuple[Marker, ...]
-    entries: tuple[Entry, ...]
+    Args:
+        items: markers and entries in the order of the text; old kernels put several on a line.
+        strict: whether the line can be nothing else than a line of a call trace.
+    """
+
+    items: tuple[Marker | Entry, ...]
     strict: bool
+
+    @property
+    def markers(self) -> tuple[Marker, ...]:
+        """The markers of the line."""
+        return tuple(item for item in self.items if isinstance(item, Marker))
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries of the line."""
+        return tuple(item for item in self.items if isinstance(item, Entry))
 
 
 _HEADER = re.compile(r"(?P<word>Call [Tt]race|Backtrace):(?P<rest>.*)", re.DOTALL)
@@ -65,7 +79,9 @@ _PLACE = r"\+0x(?P<off>[0-9a-f]{1,16})/0x(?P<size>[0-9a-f]{1,16})"
 _ENTRY = re.compile(rf"(?P<unrel>\? )?\s*(?P<sym>{_SYMBOL})(?:{_PLACE})?(?P<tail>(?:[\s)\]].*)?)", re.DOTALL)
 # Names that a decoder wrote out in the manner of Rust or C++, with blanks and brackets in them.
 _ODD_ENTRY = re.compile(
-    rf"(?P<unrel>\? )?\s*(?P<sym>(?=[^+:<]{{0,400}}(?:::|<))<?[A-Za-z_][^\[\]+]{{1,400}}){_PLACE}(?P<tail>(?:[\s)].*)?)", re.DOTALL
+    r"(?P<unrel>\? )?\s*(?P<sym>(?=[^+:<]{0,400}(?:::|<))<?[A-Za-z_][^\[\]+]{1,400})"
+    rf"{_PLACE}(?P<tail>(?:[\s)].*)?)",
+    re.DOTALL,
 )
 _MODULE = re.compile(r"\[(?P<module>[\w-]{1,64})(?: (?P<build>[0-9a-f]{40}))?\]")
 _FILE = r"[\w./+~-]{1,256}\.[a-zA-Z]{1,4}:\d{1,7}(?::\d{1,5})?"
@@ -117,33 +133,29 @@ def match_stack_line(text: str, inside: bool = False) -> StackLine | None:
     (Marker(stack='TASK', opens=False),)
     """
     rest = text[:ENTRY_LENGTH].strip()
-    markers: list[Marker] = []
-    while rest.startswith("<") and (found := _MARKER.match(rest)):
-        stack = found["stack"]
-        opens = found["close"] is None and stack not in _CLOSING
-        markers.append(Marker(_CLOSING.get(stack, stack), opens))
+    items: list[Marker | Entry] = []
+    while rest.startswith("<"):
+        if found := _MARKER.match(rest):
+            stack = found["stack"]
+            opens = found["close"] is None and stack not in _CLOSING
+            items.append(Marker(_CLOSING.get(stack, stack), opens))
+        elif found := _OLD_64.match(rest):
+            items.append(_old_entry(found))
+        else:
+            break
         rest = rest[found.end() :]
     if not rest:
-        return StackLine(tuple(markers), (), True) if markers else None
-    if (
-        "+0x" not in rest
-        and "[" not in rest
-        and not inside
-        and not markers
-        and "<" not in rest
-        and " from " not in rest
-    ):
+        return StackLine(tuple(items), True) if items else None
+    if "+0x" not in rest and "[" not in rest and not inside and not items and "<" not in rest and " from " not in rest:
         return None
-    found_entries = _entries(rest, inside or bool(markers))
+    found_entries = _entries(rest, inside or bool(items))
     if found_entries is None:
-        return StackLine(tuple(markers), (), True) if markers else None
+        return StackLine(tuple(items), True) if items else None
     entries, strict = found_entries
-    return StackLine(tuple(markers), entries, strict or bool(markers))
+    return StackLine((*items, *entries), strict or bool(items))
 
 
 def _entries(rest: str, inside: bool) -> tuple[tuple[Entry, ...], bool] | None:
-    if rest.startswith("<") and (old := _old_64(rest)) is not None:
-        return old, True
     if " from " in rest and (arm := _arm(rest)) is not None:
         return arm, True
     if (found := _SPARC.fullmatch(rest)) or (found := _SPARC_CALLER.fullmatch(rest)):
@@ -200,7 +212,9 @@ def _one(rest: str, inside: bool, address: int | None) -> tuple[Entry, bool] | N
         found["sym"].strip(), hex_number(found["off"]), hex_number(found["size"]), tail.module, tail.build_id, reliable,
         address, tail.source, tail.inlined, tail.info,
     )  # fmt: skip
-    return entry, placed or decoded or (address is not None and tail.module is not None)
+    # An address that no symbol covers stands behind a mark, or by itself inside a trace.
+    unresolved = inside and found["sym"].startswith("0x")
+    return entry, placed or decoded or unresolved or (address is not None and tail.module is not None)
 
 
 @dataclass(slots=True)
@@ -258,12 +272,6 @@ def _arm(rest: str) -> tuple[Entry, ...] | None:
     )  # fmt: skip
 
 
-def _old_64(rest: str) -> tuple[Entry, ...] | None:
-    entries: list[Entry] = []
-    at = 0
-    while found := _OLD_64.match(rest, at):
-        offset = int(found["off"]) if found["off"] else None
-        entries.append(Entry(found["sym"], offset, None, found["module"], address=hex_number(found["address"])))
-        at = found.end()
-    # A marker may stand between two entries of one line (`<EOI>`); what follows it counts as well.
-    return tuple(entries) if entries and (at == len(rest) or rest[at] == "<") else None
+def _old_entry(found: re.Match[str]) -> Entry:
+    offset = int(found["off"]) if found["off"] else None
+    return Entry(found["sym"], offset, None, found["module"], address=hex_number(found["address"]))
