@@ -8,32 +8,45 @@ import shutil
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from kvmlab.cli.arguments import add_input, add_json, open_log
 from kvmlab.cli.output import Output, print_json
 from kvmlab.inquiry.batch_groups import BatchGroup, batch_groups
 from kvmlab.inquiry.pfn_ranges import PfnRun, adjacency, pfn_runs
 from kvmlab.inquiry.units import binary_size
 from kvmlab.kernel.zones import zones
 from kvmlab.report.arch import report_arch
-from kvmlab.report.log import read_log
 from kvmlab.report.records import Report
 
 _PAGE = 4096
 _SHADES = " ▁▂▃▄▅▆▇█"
 _MOST_ROWS = 40
 
+EPILOG = """\
+examples:
+  kvmlab pfns mail.txt
+  kvmlab pfns kern.log.1.gz kern.log --json
+
+exit status: 0 done, 1 the input holds no pfn, 2 unusable input or arguments.
+"""
+
 
 def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's words to the parser."""
-    parser = sub.add_parser("pfns", help="runs, groups and zones of the pfns in a log", description=__doc__)
-    parser.add_argument("files", nargs="+", metavar="FILE", help="log or mail, compressed or not; - is stdin")
-    parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
-    parser.add_argument("--limit", type=int, metavar="BYTES", help="most bytes of decompressed text to read")
+    parser = sub.add_parser(
+        "pfns",
+        help="runs, groups and zones of the pfns in a log",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_input(parser, many=True)
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Read the files and print what their pfns look like; 1 if they hold none."""
-    logs = [read_log(path, limit=args.limit) for path in args.files]
+    logs = [open_log(path, args.max_bytes) for path in args.files]
     reports = [report for log in logs for report in log.reports if report.pfn is not None]
     # Groups never reach over the end of a file; report numbers count through all of them.
     starts = [sum(len(log.reports) for log in logs[:i]) for i in range(len(logs))]

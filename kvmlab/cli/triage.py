@@ -7,6 +7,7 @@ import argparse
 from kvmlab.cli.arguments import add_input, add_json, open_log
 from kvmlab.cli.output import Output, print_json
 from kvmlab.inquiry.families import families
+from kvmlab.inquiry.filters import make_filter
 from kvmlab.inquiry.triage import triage_document
 from kvmlab.report.jsonable import hex_or_none
 from kvmlab.report.log import Log
@@ -16,6 +17,7 @@ EPILOG = """\
 examples:
   kvmlab triage mail.txt
   kvmlab triage /var/log/kern.log.1.gz kern.log
+  kvmlab triage kern.log --kind bad_page --since 252000 --frame 'folio_batch_*'
   journalctl -k -o short-monotonic | kvmlab triage - --json
 
 exit status: 0 when there are reports, 1 when there are none, 2 when an input cannot be read.
@@ -32,13 +34,26 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_input(parser, many=True)
+    only = parser.add_argument_group("only some reports (all conditions must hold)")
+    only.add_argument("--kind", action="append", metavar="KIND", help="of this kind, such as bad_page; may be repeated")
+    only.add_argument("--since", metavar="SECONDS", help="from this kernel time on, in seconds since boot")
+    only.add_argument(
+        "--pfn", action="append", metavar="PFN[-PFN]", help="of this page frame or range, in hex; may be repeated"
+    )
+    only.add_argument(
+        "--frame",
+        action="append",
+        metavar="FUNCTION",
+        help="with this function in the call trace (a shell pattern); may be repeated",
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the triage; 1 if there is nothing to report."""
-    logs = [open_log(path, args.max_bytes) for path in args.files]
+    wanted = make_filter(args.kind, args.since, args.pfn, args.frame)
+    logs = [wanted.apply(open_log(path, args.max_bytes)) for path in args.files]
     if args.json:
         print_json(triage_document(logs))
     else:

@@ -92,7 +92,7 @@ def _release(release: KernelRelease, cpu: CpuLine | None) -> Row:
         release.text,
         " ".join(parts) or "A release without local marks.",
         Basis.OBSERVED,
-        cpu and cpu.span,
+        cpu.span if cpu else None,
     )
 
 

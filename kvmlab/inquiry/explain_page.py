@@ -37,7 +37,9 @@ def page_rows(report: Report, release: KernelRelease | None, arch: str) -> Itera
     yield from _counters(page)
     kind = page_kind(page, release)
     shown = str(kind.kind) if kind.kind else "not shown"
-    yield Row(TOPIC, "kind of page", shown, f"{_capital(kind.reason)}.", kind.basis, page.flags and page.flags.span)
+    yield Row(
+        TOPIC, "kind of page", shown, f"{_capital(kind.reason)}.", kind.basis, page.flags.span if page.flags else None
+    )
     yield from _owner(page, kind.kind)
 
 

@@ -113,5 +113,10 @@ def _off_list(page: PageDump, release: KernelRelease | None) -> Row:
             "of 6.9 and later"
         )
     return Row(
-        TOPIC, "list poison", "LIST_POISON1, LIST_POISON2", f"{meaning}.", Basis.INFERRED, page.raw and page.raw.span
+        TOPIC,
+        "list poison",
+        "LIST_POISON1, LIST_POISON2",
+        f"{meaning}.",
+        Basis.INFERRED,
+        page.raw.span if page.raw else None,
     )
