@@ -30,7 +30,7 @@ types: $(VENV)/.ok ## mypy --strict on kvmlab/
 	@$(BIN)/mypy --no-error-summary && echo "mypy --strict: clean"
 
 arch: $(VENV)/.ok ## which room may import which
-	@$(BIN)/lint-imports --no-logo >build/arch.log 2>&1 || { cat build/arch.log; exit 1; }
+	@mkdir -p build; $(BIN)/lint-imports --no-logo >build/arch.log 2>&1 || { cat build/arch.log; exit 1; }
 	@echo "architecture: all arrows run downwards"
 
 lab: $(VENV)/.ok ## JupyterLab on this machine only, with its token

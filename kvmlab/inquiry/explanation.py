@@ -119,7 +119,9 @@ class Explanation:
             lines += ["Missing from this log", "---------------------"]
             for gap in self.gaps:
                 lines.append(f"{gap.what}")
-                lines += textwrap.wrap(f"{gap.why} To get it: {gap.how}", 96, initial_indent="    ", subsequent_indent="    ")
+                lines += textwrap.wrap(
+                    f"{gap.why} To get it: {gap.how}", 96, initial_indent="    ", subsequent_indent="    "
+                )
         return "\n".join(lines).rstrip() + "\n"
 
     def _repr_html_(self) -> str:

@@ -74,7 +74,10 @@ def test_no_file_names_a_package_index_or_a_lock_with_addresses(root: Path) -> N
     assert not names & {"uv.lock", "pylock.toml", "Pipfile.lock", "poetry.lock"}
     address = re.compile(r"https?://\S*(?:/simple/|/packages/|pythonhosted|pypi\.org|deb\.debian|registry\.npmjs)")
     for path in tracked(root):
-        if path.suffix in {".txt", ".toml", ".yml", ".yaml", ".lock", ".cfg", ".json", ".ipynb"} or path.name == "Makefile":
+        if (
+            path.suffix in {".txt", ".toml", ".yml", ".yaml", ".lock", ".cfg", ".json", ".ipynb"}
+            or path.name == "Makefile"
+        ):
             text = path.read_text(errors="replace")
             assert not address.search(text), f"{path.relative_to(root)} names a package index"
 
