@@ -1,130 +1,289 @@
-"""Many reports to few stacks: a signature that survives offsets, builds and inlining, and what each family counts."""
+"""Families: many reports to few stacks, with what each family's pages have in common."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from kvmlab.inquiry.batch_groups import BatchGroup, batch_groups, time_ns
+from kvmlab.inquiry.page_kind import likely_hva
 from kvmlab.inquiry.pfn_ranges import PfnRun, pfn_runs
-from kvmlab.kernel.functions import find_function, plain_symbol
-from kvmlab.report.jsonable import hex_or_none
+from kvmlab.inquiry.signatures import Signature, signature_of
 from kvmlab.report.log import Log
 from kvmlab.report.records import Kind, Report
 
-_ID_DIGITS = 12
+if TYPE_CHECKING:
+    import pandas as pd
+
+_WORDS: Mapping[Kind, str] = {
+    Kind.BAD_PAGE: "Bad page state", Kind.BAD_PAGE_MAP: "Bad page map", Kind.BAD_RSS_COUNTER: "Bad rss-counter state",
+    Kind.OOPS: "Oops", Kind.WARNING: "WARNING", Kind.BUG: "BUG", Kind.KASAN: "KASAN", Kind.KFENCE: "KFENCE",
+    Kind.PAGE_DUMP: "Page dump", Kind.HUNG_TASK: "Hung task", Kind.SOFT_LOCKUP: "Lockup", Kind.RCU_STALL: "RCU stall",
+    Kind.REFCOUNT: "refcount_t", Kind.LIST_CORRUPTION: "List corruption", Kind.SUPPRESSED: "Suppressed reports",
+    Kind.FRAGMENT: "Part of a report", Kind.OTHER: "Other report",
+}  # fmt: skip
+_PAGE_SHIFT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One report of a family and where it is.
+
+    Args:
+        source: position of its log among the logs.
+        position: position among all reports of those logs, in order.
+        report: the report.
+    """
+
+    source: int
+    position: int
+    report: Report
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Reports of one kind, one reason and one stack.
+    """Reports with one signature.
 
     Args:
-        id: hex digits that the same stack has in every log.
-        title: kind, reason and the first function that says something.
-        signature: functions of the confirmed entries, innermost first, without what every such report has.
-        reports: positions of its reports among all the reports of all the logs.
-        suppressed: messages that the kernel says it left out while this family was printed; a lower bound.
-        first_timestamp, last_timestamp: as printed, None where the text has none.
-        runs: runs of its pfns.
+        signature: what they share.
+        members: the reports, in the order of the texts.
+        suppressed: reports of this family that the kernel counted but did not print; a lower bound.
+        suppressed_by: the lines that say so.
     """
 
-    id: str
-    title: str
-    signature: tuple[str, ...]
-    reports: tuple[int, ...]
-    suppressed: int
-    first_timestamp: str | None
-    last_timestamp: str | None
-    runs: tuple[PfnRun, ...]
+    signature: Signature
+    members: tuple[Member, ...]
+    suppressed: int = 0
+    suppressed_by: tuple[Member, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """A name that the same family has in every log."""
+        return self.signature.id
+
+    @property
+    def kind(self) -> Kind:
+        """Kind of its reports."""
+        return self.signature.kind
+
+    @property
+    def reports(self) -> tuple[Report, ...]:
+        """Its reports, in order."""
+        return tuple(member.report for member in self.members)
 
     @property
     def count(self) -> int:
-        """How many reports were printed."""
-        return len(self.reports)
+        """How many reports the texts hold."""
+        return len(self.members)
+
+    @property
+    def title(self) -> str:
+        """Kind, commonest reason and first interesting function: `Bad page state (nonzero mapcount) in do_wp_page`."""
+        reason = next(iter(self.reasons), None)
+        what = _WORDS[self.kind] + (f" ({reason})" if reason else "")
+        if self.signature.interesting is not None:
+            return f"{what} in {self.signature.interesting}"
+        if self.signature.functions:
+            return f"{what} in {self.signature.functions[-1]}"
+        return what if reason or not self.signature.detail else f"{what} ({self.signature.detail})"
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Reasons that the page dumps give, commonest first."""
+        return _counted(r.page.reason for r in self.reports if r.page is not None and r.page.reason)
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """Names of the tasks that noticed, commonest first."""
+        return _counted(_comm(report) for report in self.reports)
+
+    @property
+    def kernels(self) -> dict[str, int]:
+        """Releases, commonest first."""
+        lines = (report.cpu_line for report in self.reports)
+        return _counted(line.release.text for line in lines if line is not None and line.release is not None)
+
+    @property
+    def first_timestamp(self) -> str | None:
+        """Time of the first report that has one, as printed."""
+        return next((r.timestamp for r in self.reports if r.timestamp is not None), None)
+
+    @property
+    def last_timestamp(self) -> str | None:
+        """Time of the last report that has one, as printed."""
+        return next((r.timestamp for r in reversed(self.reports) if r.timestamp is not None), None)
+
+    @property
+    def rate(self) -> float | None:
+        """Reports a second, suppressed ones included, while they came; a lower bound.
+
+        Each source counts its own time; None if no source has two reports at different times.
+        """
+        spans: dict[int, list[int]] = {}
+        for member in self.members:
+            if (ns := time_ns(member.report)) is not None:
+                spans.setdefault(member.source, []).append(ns)
+        seconds = sum(max(times) - min(times) for times in spans.values()) / 1e9
+        if seconds <= 0:
+            return None
+        intervals = sum(len(times) - 1 for times in spans.values())
+        return (intervals + self.suppressed) / seconds
+
+    @property
+    def pfn_runs(self) -> tuple[PfnRun, ...]:
+        """Runs of neighbouring pfns."""
+        return pfn_runs(r.pfn for r in self.reports if r.pfn is not None)
+
+    @property
+    def hva_runs(self) -> tuple[tuple[int, int], ...]:
+        """Runs of neighbouring user pages as (first address, pages); inferred, as if the pages were anonymous."""
+        hvas = (likely_hva(r.page.index) for r in self.reports if r.page is not None)
+        runs = pfn_runs(hva >> _PAGE_SHIFT for hva in hvas if hva is not None)
+        return tuple((run.first << _PAGE_SHIFT, run.pages) for run in runs)
+
+    @property
+    def batches(self) -> tuple[BatchGroup, ...]:
+        """Its bad pages put together by the pass over a folio batch that reported them, source by source."""
+        by_source: dict[int, list[Report]] = {}
+        for member in self.members:
+            by_source.setdefault(member.source, []).append(member.report)
+        return tuple(group for reports in by_source.values() for group in batch_groups(reports))
 
 
-def signature(report: Report) -> tuple[str, ...]:
-    """The functions that make a stack what it is: confirmed, without compiler suffixes, without the report's machinery.
+def families(logs: Sequence[Log]) -> list[Family]:
+    """The families of the reports of some logs, largest first, then in the order of the texts.
+
+    Every report is in one family. A count of suppressed reports belongs to a family if the reports around it do; if
+    those are of two families, or there are none, it stays a family of its own.
 
     Args:
-        report: a report; without a call trace the signature is empty.
+        logs: the logs.
+
+    >>> from kvmlab.report.log import read_log
+    >>> log = read_log(b"[1.000000] BUG: Bad page state in process qemu  pfn:fb1665\\n"
+    ...                b"[2.000000] BUG: Bad page state in process qemu  pfn:fb1666\\n")
+    >>> [(family.count, family.kind.value, family.pfn_runs[0].pages) for family in families([log])]
+    [(2, 'bad_page', 2)]
     """
-    trace = report.call_trace
-    names = [plain_symbol(frame.function) for frame in (trace.reliable if trace else ())]
-    kept = [name for name in names if not ((known := find_function(name)) and known.boring)]
-    return tuple(kept or names)
-
-
-def families(logs: Sequence[Log]) -> tuple[Family, ...]:
-    """The families of the reports of some logs, the largest first.
-
-    Fragments without a stack and the kernel's own notes of suppressed messages are in no family.
-
-    Args:
-        logs: the logs, in the order in which their reports are numbered.
-    """
-    members: dict[tuple[Kind, str, tuple[str, ...]], list[tuple[int, Report]]] = {}
-    suppressed: dict[tuple[Kind, str, tuple[str, ...]], int] = {}
-    position = 0
-    for log in logs:
-        last: tuple[Kind, str, tuple[str, ...]] | None = None
+    signed: list[tuple[Member, Signature]] = []
+    for source, log in enumerate(logs):
         for report in log.reports:
-            key = (report.kind, _reason(report), signature(report))
-            if report.kind is Kind.SUPPRESSED:
-                if last is not None:
-                    suppressed[last] = suppressed.get(last, 0) + _messages(report)
-            elif report.kind is not Kind.FRAGMENT or key[2]:
-                members.setdefault(key, []).append((position, report))
-                last = key
-            position += 1
-    found = [_family(key, rows, suppressed.get(key, 0)) for key, rows in members.items()]
-    return tuple(sorted(found, key=lambda family: (-family.count, family.reports[0])))
-
-
-def _reason(report: Report) -> str:
-    return report.page.reason or "" if report.page else ""
-
-
-def _messages(report: Report) -> int:
-    number = report.fields.get("messages", 0)
-    return int(number)
-
-
-def _family(key: tuple[Kind, str, tuple[str, ...]], rows: list[tuple[int, Report]], suppressed: int) -> Family:
-    kind, reason, functions = key
-    digest = hashlib.sha256("\0".join((kind, reason, *functions)).encode("utf-8", "backslashreplace")).hexdigest()
-    words = [kind.replace("_", " ")]
-    if reason:
-        words.append(f"({reason})")
-    if functions:
-        words.append(f"in {functions[0]}")
-    times = [report.timestamp for _, report in rows if report.timestamp is not None]
-    return Family(
-        digest[:_ID_DIGITS],
-        " ".join(words),
-        functions,
-        tuple(position for position, _ in rows),
-        suppressed,
-        times[0] if times else None,
-        times[-1] if times else None,
-        pfn_runs(report.pfn for _, report in rows if report.pfn is not None),
-    )
+            signed.append((Member(source, len(signed), report), signature_of(report)))
+    owners = _owners_of_suppressed(signed)
+    members: dict[tuple[object, ...], list[Member]] = {}
+    suppressed: dict[tuple[object, ...], list[Member]] = {}
+    signatures: dict[tuple[object, ...], Signature] = {}
+    for at, (member, signature) in enumerate(signed):
+        if at in owners:
+            suppressed.setdefault(owners[at], []).append(member)
+            continue
+        signatures.setdefault(signature.key, signature)
+        members.setdefault(signature.key, []).append(member)
+    found = []
+    for key, mine in members.items():
+        lines = suppressed.get(key, [])
+        own = mine if signatures[key].kind is Kind.SUPPRESSED else lines
+        found.append(Family(signatures[key], tuple(mine), sum(_messages(m.report) for m in own), tuple(lines)))
+    return sorted(found, key=lambda family: (-family.count, family.members[0].position))
 
 
 def family_json(family: Family) -> dict[str, Any]:
-    """A family in the shape that `kvmlab triage --json` prints."""
+    """A family in the shape that `kvmlab triage --json` prints; `reports` are positions in its list of reports."""
     return {
         "id": family.id,
+        "kind": family.kind.value,
         "title": family.title,
-        "reports": list(family.reports),
+        "reports": [member.position for member in family.members],
         "count": family.count,
         "suppressed": family.suppressed,
+        "suppressed_by": [member.position for member in family.suppressed_by],
         "first_timestamp": family.first_timestamp,
         "last_timestamp": family.last_timestamp,
-        "signature": list(family.signature),
-        "pfn_runs": [
-            {"first": hex_or_none(run.first), "last": hex_or_none(run.last), "pages": run.pages} for run in family.runs
-        ],
+        "rate_per_second": family.rate,
+        "interesting": family.signature.interesting,
+        "signature": list(family.signature.functions),
+        "reasons": family.reasons,
+        "processes": family.processes,
+        "kernels": family.kernels,
+        "pfn_runs": [{"first": hex(run.first), "last": hex(run.last), "pages": run.pages} for run in family.pfn_runs],
+        "hva_runs": [{"first": hex(first), "pages": pages} for first, pages in family.hva_runs],
+        "batches": [len(group) for group in family.batches],
     }
+
+
+def df_families(found: Iterable[Family]) -> pd.DataFrame:
+    """One row a family.
+
+    Args:
+        found: the families.
+
+    Returns:
+        `id`, `kind`, `title`, `interesting`, `count`, `suppressed` (a lower bound), `sources`, `first_ns`, `last_ns`
+        (Int64, ns since boot), `pages` (distinct pfns), `runs` (of neighbouring pfns).
+    """
+    import pandas as pd
+
+    rows = [
+        {
+            "id": family.id,
+            "kind": family.kind.value,
+            "title": family.title,
+            "interesting": family.signature.interesting,
+            "count": family.count,
+            "suppressed": family.suppressed,
+            "sources": len({member.source for member in family.members}),
+            "first_ns": min(times) if (times := _times(family)) else None,
+            "last_ns": max(times) if times else None,
+            "pages": sum(run.pages for run in family.pfn_runs),
+            "runs": len(family.pfn_runs),
+        }
+        for family in found
+    ]
+    kinds = {
+        "id": "str", "kind": "str", "title": "str", "interesting": "str", "count": "int64", "suppressed": "int64",
+        "sources": "int64", "first_ns": "Int64", "last_ns": "Int64", "pages": "int64", "runs": "int64",
+    }  # fmt: skip
+    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in kinds.items()})
+
+
+def _times(family: Family) -> list[int]:
+    return [ns for report in family.reports if (ns := time_ns(report)) is not None]
+
+
+def _counted(words: Iterable[str | None]) -> dict[str, int]:
+    return dict(Counter(word for word in words if word).most_common())
+
+
+def _comm(report: Report) -> str | None:
+    line = report.cpu_line
+    return line.comm if line is not None and line.comm is not None else report.process
+
+
+def _messages(report: Report) -> int:
+    shown = report.fields.get("messages")
+    return shown if isinstance(shown, int) else 0
+
+
+def _owners_of_suppressed(signed: Sequence[tuple[Member, Signature]]) -> dict[int, tuple[object, ...]]:
+    """For each line that counts suppressed reports, the family of the reports before and after it, where they agree."""
+    wanted: dict[str, Kind] = {"state": Kind.BAD_PAGE, "map": Kind.BAD_PAGE_MAP}
+    owners: dict[int, tuple[object, ...]] = {}
+    before: dict[tuple[int, Kind], tuple[object, ...]] = {}
+    waiting: dict[tuple[int, Kind], list[int]] = {}
+    for at, (member, signature) in enumerate(signed):
+        if signature.kind is Kind.SUPPRESSED:
+            kind = wanted.get(str(member.report.fields.get("what")))
+            if kind is not None:
+                waiting.setdefault((member.source, kind), []).append(at)
+            continue
+        place: tuple[int, Kind] = (member.source, signature.kind)
+        for line in waiting.pop(place, []):
+            if before.get(place, signature.key) == signature.key:
+                owners[line] = signature.key
+        before[place] = signature.key
+    for place, lines in waiting.items():
+        if place in before:
+            owners.update(dict.fromkeys(lines, before[place]))
+    return owners

@@ -1,0 +1,102 @@
+"""The signature of a report: the functions that stay the same from boot to boot and from build to build."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kvmlab.inquiry.frame_rules import canonical_frame
+from kvmlab.report.records import Frame, Kind, Report
+
+# Registers that hold the place at which a trap struck, on the architectures that print it as a symbol.
+_TRAP_REGISTERS = ("RIP", "EIP", "pc", "PC", "NIP", "epc", "ERA", "era", "IP")
+_TRAPS = frozenset({Kind.OOPS, Kind.BUG, Kind.WARNING, Kind.LIST_CORRUPTION, Kind.REFCOUNT})
+_ID_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What makes two reports the same.
+
+    Args:
+        kind: kind of the reports.
+        functions: canonical functions, innermost first; empty without a call trace.
+        interesting: the first of them that says who called, None if all are generic.
+        detail: what tells reports without a call trace apart (reason, counter), empty otherwise.
+        confirmed: False if the trace has no confirmed entry, so that the unconfirmed ones had to do.
+    """
+
+    kind: Kind
+    functions: tuple[str, ...]
+    interesting: str | None
+    detail: str
+    confirmed: bool
+
+    @property
+    def key(self) -> tuple[Kind, tuple[str, ...], str]:
+        """What is equal for reports of one family."""
+        return (self.kind, self.functions, self.detail)
+
+    @property
+    def id(self) -> str:
+        """A name that is the same for the same signature everywhere: kind and twelve hex digits of a hash."""
+        text = "\n".join((self.kind.value, self.detail, *self.functions))
+        return f"{self.kind.value}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:_ID_DIGITS]}"
+
+
+def signature_of(report: Report) -> Signature:
+    """The signature of a report.
+
+    Confirmed entries of the innermost stack count, without offsets, suffixes, inlined helpers and the machinery of the
+    report; for a trap, the function that it struck stands first.
+
+    Args:
+        report: any report.
+    """
+    frames, confirmed = _frames(report)
+    functions: list[str] = []
+    interesting: str | None = None
+    for symbol in (*_trap_symbol(report), *(frame.function for frame in frames)):
+        canonical = canonical_frame(symbol)
+        if canonical.name is None or (functions and functions[-1] == canonical.name):
+            continue
+        functions.append(canonical.name)
+        if interesting is None and canonical.interesting:
+            interesting = canonical.name
+    return Signature(report.kind, tuple(functions), interesting, "" if functions else _detail(report), confirmed)
+
+
+def _frames(report: Report) -> tuple[list[Frame], bool]:
+    trace = report.call_trace
+    if trace is None:
+        return [], True
+    frames = [frame for frame in trace.frames if not frame.inlined]
+    confirmed = [frame for frame in frames if frame.reliable]
+    chosen = confirmed or frames
+    # Below an interrupt stands the task that it happened to hit, which has nothing to do with it.
+    first = chosen[0].context if chosen else None
+    if first not in (None, "TASK"):
+        chosen = [frame for frame in chosen if frame.context == first]
+    return chosen, bool(confirmed) or not frames
+
+
+def _trap_symbol(report: Report) -> Iterator[str]:
+    """The function that a trap struck: its own entry is marked as unconfirmed, or is missing."""
+    if report.kind not in _TRAPS:
+        return
+    where = report.fields.get("where")
+    if isinstance(where, str) and where:
+        yield where.split("+", 1)[0].split(" ", 1)[0]
+    elif report.registers is not None and report.registers.mode != "user":
+        symbols = report.registers.symbols
+        yield from (symbols[name].split("+", 1)[0] for name in _TRAP_REGISTERS if name in symbols)
+
+
+def _detail(report: Report) -> str:
+    if report.page is not None and report.page.reason:
+        return report.page.reason
+    for name in ("type", "idx", "counter", "what", "cache", "file"):
+        if name in report.fields:
+            return str(report.fields[name])
+    return report.rule or ""
