@@ -1,0 +1,109 @@
+"""Free blocks of which only the counts were recorded: positions that the allocator could have left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kvmlab.memory import buddy_boot
+from kvmlab.memory import buddy_state as at
+from kvmlab.memory.buddy_captured import CapturedZone, FreeBlocks
+from kvmlab.memory.buddy_place import place_blocks
+from kvmlab.memory.buddy_recorded import MOVABLE, fill_types
+from kvmlab.memory.buddy_types import Counts
+from kvmlab.memory.zone import Zone, ZoneError
+
+
+def placed_blocks(captured: CapturedZone, assumed: list[str]) -> FreeBlocks:
+    """Free blocks at invented positions, by type where the types were recorded."""
+    import numpy as np
+
+    zone = captured.zone
+    assumed.append(f"Zone {zone.name}: the positions of free blocks are invented; only their numbers were recorded.")
+    by_type = {mt: row for mt, row in captured.by_type.items() if any(row)}
+    if not by_type:
+        assumed.append(f"Zone {zone.name}: every pageblock is Movable; no pagetypeinfo was recorded.")
+        by_type = {MOVABLE: tuple(captured.nr_free)}
+    elif captured.nr_free and tuple(map(sum, zip(*by_type.values(), strict=True))) != tuple(captured.nr_free):
+        assumed.append(f"Zone {zone.name}: pagetypeinfo does not add up to buddyinfo, which holds; types are adjusted.")
+        by_type = _adjusted(by_type, captured.nr_free)
+    frames, odd = _units(zone)
+    pfns: list[int] = []
+    orders: list[int] = []
+    types: dict[int, int] = {}
+    for mt in sorted(by_type, key=lambda mt: (sum(n << o for o, n in enumerate(by_type[mt])), mt)):
+        last = len(types) > 0 and mt == max(by_type, key=lambda m: sum(n << o for o, n in enumerate(by_type[m])))
+        found = _place_type(by_type[mt], frames, odd, everything=last or len(by_type) == 1)
+        pfns += found[0]
+        orders += found[1]
+        for block in found[2]:
+            types[block] = mt
+    fill_types(captured, types)
+    return FreeBlocks(np.array(pfns, dtype=np.int64), np.array(orders, dtype=np.int64), types)
+
+
+def _adjusted(by_type: Mapping[int, Counts], nr_free: Counts) -> dict[int, Counts]:
+    """Counts by type changed, in the type that has most of an order, so that they add up to those of the zone."""
+    rows = {mt: list(row) for mt, row in by_type.items()}
+    for order, wanted in enumerate(nr_free):
+        missing = wanted - sum(row[order] for row in rows.values())
+        for mt in sorted(rows, key=lambda mt: -rows[mt][order]):
+            change = max(missing, -rows[mt][order])
+            rows[mt][order] += change
+            missing -= change
+    return {mt: tuple(row) for mt, row in rows.items()}
+
+
+def _units(zone: Zone) -> tuple[list[int], list[list[tuple[int, int]]]]:
+    """Whole blocks of order 10 of a zone, and the areas of each pageblock outside of them, all from the top down."""
+    frames: list[int] = []
+    odd: dict[int, list[tuple[int, int]]] = {}
+    for a, b in zone.ram:
+        heads, orders = buddy_boot.blocks_of_range(a, b)
+        for pfn, order in zip(heads.tolist(), orders.tolist(), strict=True):
+            if order == at.MAX_ORDER:
+                frames.append(pfn)
+            else:
+                odd.setdefault(pfn >> at.PB_ORDER, []).append((pfn, order))
+    return frames[::-1], [odd[block] for block in sorted(odd, reverse=True)]
+
+
+def _place_type(
+    nr_free: Counts, frames: list[int], odd: list[list[tuple[int, int]]], *, everything: bool
+) -> tuple[list[int], list[int], list[int]]:
+    """Place one type's blocks in pageblocks of its own, taken from `frames` and `odd`."""
+    areas: list[tuple[int, int]] = []
+    blocks: list[int] = []
+
+    def add_frame() -> bool:
+        if frames:
+            pfn = frames.pop()
+            areas.append((pfn, at.MAX_ORDER))
+            blocks.extend((pfn >> at.PB_ORDER, (pfn >> at.PB_ORDER) + 1))
+        return bool(blocks)
+
+    def add_odd() -> None:
+        if odd:
+            part = odd.pop()
+            areas.extend(part)
+            blocks.append(part[0][0] >> at.PB_ORDER)
+
+    for _ in range(nr_free[at.MAX_ORDER] if len(nr_free) > at.MAX_ORDER else 0):
+        add_frame()
+    step = 1
+    while True:
+        try:
+            pfns, orders = place_blocks(areas, nr_free)
+        except ZoneError:
+            if not frames and not odd:
+                raise
+        else:
+            used = {p >> at.PB_ORDER for p in pfns} | {
+                (p + (1 << o) - 1) >> at.PB_ORDER for p, o in zip(pfns, orders, strict=True)
+            }
+            return pfns, orders, sorted(used)
+        for _ in range(step):
+            if odd and (not frames or not everything or len(areas) < 2):
+                add_odd()
+            else:
+                add_frame()
+        step = min(step * 2, 4096)

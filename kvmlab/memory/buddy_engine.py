@@ -1,0 +1,120 @@
+"""One set of step functions, run two ways: as plain Python, or compiled by Numba from the very same source.
+
+A step function is marked with `@step`. The functions of the modules, called as they are, are the plain engine.
+`compiled()` gives the same functions compiled; nothing here imports Numba before that is asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from types import FunctionType, SimpleNamespace
+from typing import Any, TypeVar, cast
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Modules that hold step functions; their functions share one namespace when compiled, so names are unique.
+MODULES = (
+    "buddy_state",
+    "buddy_lists",
+    "buddy_core",
+    "buddy_fallback",
+    "pcp_lists",
+    "zone_alloc",
+)
+
+_STEPS: dict[str, tuple[Callable[..., Any], str]] = {}
+
+
+def hot(function: F) -> F:
+    """Mark a small function of the inner loops: compiled into its callers."""
+    _STEPS[function.__name__] = (function, "hot")
+    return function
+
+
+def step(function: F) -> F:
+    """Mark a function that other step functions call: compiled as a function of its own."""
+    _STEPS[function.__name__] = (function, "step")
+    return function
+
+
+def entry(function: F) -> F:
+    """Mark a function that is called from Python; its machine code is cached on disk."""
+    _STEPS[function.__name__] = (function, "entry")
+    return function
+
+
+def i64(value: int) -> int:
+    """A number read from an array, as a 64-bit signed integer (the compiled engine uses `numpy.int64`)."""
+    return int(value)
+
+
+def _load() -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    for module in MODULES:
+        found = importlib.import_module(f"kvmlab.memory.{module}")
+        names.update({k: v for k, v in vars(found).items() if not k.startswith("__")})
+    return names
+
+
+@cache
+def plain() -> SimpleNamespace:
+    """The step functions as plain Python: no compiler, no start-up time, some hundred times slower."""
+    _load()
+    return SimpleNamespace(name="python", **{name: function for name, (function, _) in _STEPS.items()})
+
+
+@cache
+def compiled() -> SimpleNamespace:
+    """The step functions compiled by Numba; the machine code is kept in the cache of the installation.
+
+    Passing arrays from one compiled function to another costs an atomic reference count for each of them, ten times
+    the work itself here. `_nrt=False` leaves those counts out; it holds as long as no step function makes an array,
+    which a test checks in the machine code.
+    """
+    import numba
+    import numpy as np
+
+    njit: Any = numba.njit  # its stubs know nothing of _nrt
+    namespace: dict[str, Any] = {**_load(), "__name__": __name__, "i64": np.int64}
+    options: dict[str, dict[str, Any]] = {
+        "hot": {"inline": "always", "no_cpython_wrapper": True, "no_cfunc_wrapper": True},
+        "step": {"no_cpython_wrapper": True, "no_cfunc_wrapper": True},
+        "entry": {"cache": True, "no_cfunc_wrapper": True},
+    }
+    for name, (function, role) in _STEPS.items():
+        plain_function = cast("FunctionType", function)
+        copy = FunctionType(plain_function.__code__, namespace, name, plain_function.__defaults__)
+        # Numba looks for changes in the file of this function only; the digest stands for those that it calls.
+        copy.__qualname__ = f"{name}_{_digest()}"
+        namespace[name] = njit(_nrt=False, nogil=True, **options[role])(copy)
+    return SimpleNamespace(name="numba", **{name: namespace[name] for name in _STEPS})
+
+
+@cache
+def _digest() -> str:
+    text = hashlib.sha256()
+    for module in ("buddy_engine", *MODULES):
+        text.update(files("kvmlab.memory").joinpath(f"{module}.py").read_bytes())
+    return text.hexdigest()[:12]
+
+
+def engine(name: str) -> SimpleNamespace:
+    """The engine by name: `numba`, `python`, or `auto` (Numba where it is installed).
+
+    Raises:
+        ValueError: the name is none of these.
+    """
+    if name == "python":
+        return plain()
+    if name == "numba":
+        return compiled()
+    if name != "auto":
+        raise ValueError(f"no engine is called {name!r}; there are numba, python and auto")
+    try:
+        return compiled()
+    except ImportError:
+        return plain()

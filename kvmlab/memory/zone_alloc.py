@@ -1,0 +1,279 @@
+"""A request over the zones: watermarks, fragmentation avoidance, the retry after draining, and the free.
+
+Source: get_page_from_freelist, alloc_flags_nofragment, __zone_watermark_ok, __alloc_pages_slowpath and
+unreserve_highatomic_pageblock of mm/page_alloc.c, read in 6.1.192, 6.12.117 and 7.3.4. Reclaim and compaction free
+nothing here: of the slow path the model has the drain of all per-CPU lists that follows a reclaim.
+"""
+
+from __future__ import annotations
+
+from kvmlab.kernel.events import Op
+from kvmlab.memory.buddy_core import HIGHATOMIC, ISOLATE, account, free_to_buddy, log_event
+from kvmlab.memory.buddy_engine import entry, hot, i64, step
+from kvmlab.memory.buddy_fallback import MODE_NORMAL, move_block, rmqueue, set_block_types
+from kvmlab.memory.buddy_lists import free_list, list_add_tail, list_del, list_empty
+from kvmlab.memory.buddy_state import (
+    ALLOCATED,
+    C_BO,
+    C_CPU,
+    C_FAILED,
+    C_MODE,
+    COMPOUND,
+    COSTLY,
+    F_COMP,
+    F_DIRECT,
+    F_LRU,
+    F_NORETRY,
+    F_THISNODE,
+    MT_MASK,
+    NR_ORDERS,
+    NR_PCPT,
+    ON_LRU,
+    PB_ORDER,
+    PB_PAGES,
+    R_DEFRAG,
+    R_DRAIN,
+    R_LOG,
+    R_MT,
+    R_NODES,
+    R_NORETRY_STOP,
+    R_WMARK,
+    R_ZONES,
+    Z_BELOW_HIGH,
+    Z_FREE,
+    Z_HIGH,
+    Z_HIGHATOMIC,
+    Z_KIND,
+    Z_LOW,
+    Z_MIN,
+    Z_NID,
+    Z_RESERVE,
+    Z_RESERVED_HA,
+    ZONE_SHIFT,
+    State,
+)
+from kvmlab.memory.pcp_lists import drain_all, pcp_alloc, pcp_free, pcp_order
+
+MOVABLE = 1
+ZONE_NORMAL = 2
+OP_ALLOC = int(Op.ALLOC_SYS)
+OP_FREE = int(Op.FREE_SYS)
+OP_FAIL = int(Op.FAIL)
+
+
+@hot
+def watermark_ok(s: State, z: int, order: int, mark: int, kind: int) -> bool:
+    """Whether a zone stays above `mark` after a request, and has a block that fits it."""
+    usable = s.zone[z, Z_FREE] - ((1 << order) - 1) - s.zone[z, Z_HIGHATOMIC]
+    if usable <= mark + s.zone[z, Z_RESERVE + kind]:
+        return False
+    if order == 0:
+        return True
+    for current in range(order, NR_ORDERS):
+        if s.free[z, current]:
+            for mt in range(NR_PCPT):
+                if not list_empty(s, free_list(s, z, current, mt)):
+                    return True
+    return False
+
+
+@hot
+def zone_admits(s: State, z: int, order: int, column: int, kind: int) -> bool:
+    """The watermark checks of one zone before it is tried; the high one only sets the zone's flag."""
+    if not s.zone[z, Z_BELOW_HIGH]:
+        if watermark_ok(s, z, order, s.zone[z, Z_HIGH], kind):
+            return True
+        s.zone[z, Z_BELOW_HIGH] = 1
+    return watermark_ok(s, z, order, s.zone[z, column], kind)
+
+
+@hot
+def rmqueue_zone(s: State, z: int, cpu: int, order: int, mt: int, nofragment: bool) -> int:
+    """One block from one zone: its per-CPU lists first for the orders that have them."""
+    if pcp_order(s, order):
+        i = pcp_alloc(s, z, cpu, order, mt, nofragment)
+        if i >= 0:
+            return i
+    s.ctx[C_MODE] = MODE_NORMAL
+    i = rmqueue(s, z, order, mt, nofragment)
+    s.ctx[C_MODE] = MODE_NORMAL
+    return i
+
+
+@step
+def search_zones(
+    s: State, line: int, order: int, mt: int, flags: int, nofragment: bool, column: int, skip_first: bool
+) -> int:
+    """Walk a zonelist; without a hit, once more without fragmentation avoidance. -1 if nothing was found."""
+    cpu = s.ctx[C_CPU]
+    kind = line & 3
+    if s.zonelist[line, 0] < 0:
+        return -1
+    nid = s.zone[s.zonelist[line, 0], Z_NID]
+    avoid = nofragment
+    start = 1 if skip_first else 0
+    while True:
+        for k in range(start, s.zonelist.shape[1]):
+            z = i64(s.zonelist[line, k])
+            if z < 0:
+                break
+            remote = s.zone[z, Z_NID] != nid
+            # Staying on this node matters more than keeping pageblocks unmixed: before a remote zone is tried, the
+            # local ones are tried again with mixing allowed.
+            if remote and (flags & F_THISNODE or (avoid and not s.rule[R_DEFRAG])):
+                break
+            if s.rule[R_WMARK] and not zone_admits(s, z, order, column, kind):
+                continue
+            i = rmqueue_zone(s, z, cpu, order, mt, avoid)
+            if i >= 0:
+                return i
+        if not avoid or s.rule[R_DEFRAG]:
+            return -1
+        avoid = False
+        start = 0
+
+
+@hot
+def avoids_fragmentation(s: State, line: int) -> bool:
+    """Whether the first pass leaves smaller foreign blocks alone: the preferred zone is Normal."""
+    if not s.rule[R_MT]:
+        return False
+    if s.rule[R_DEFRAG]:
+        return True
+    first = i64(s.zonelist[line, 0])
+    if first < 0 or s.zone[first, Z_KIND] != ZONE_NORMAL:
+        return False
+    if s.rule[R_NODES] == 1:
+        return True
+    for z in range(s.rule[R_ZONES]):
+        if s.zone[z, Z_NID] == s.zone[first, Z_NID] and s.zone[z, Z_KIND] == ZONE_NORMAL - 1:
+            return True
+    return False
+
+
+@hot
+def reaches_reclaim(s: State, order: int, mt: int, flags: int) -> bool:
+    """Whether a request that found nothing gets as far as direct reclaim, which drains all per-CPU lists."""
+    if not flags & F_DIRECT or not s.rule[R_DRAIN]:
+        return False
+    compacts_first = order > COSTLY or (order > 0 and mt != MOVABLE)
+    if not compacts_first or not flags & F_NORETRY or not flags & F_THISNODE:
+        return True
+    return s.rule[R_NORETRY_STOP] == 0 and order <= COSTLY
+
+
+@step
+def unreserve_highatomic(s: State, line: int, mt: int) -> None:
+    """Give one pageblock of the high-order atomic reserve to `mt`, if the zone has more than one (as reclaim does)."""
+    for k in range(s.zonelist.shape[1]):
+        z = i64(s.zonelist[line, k])
+        if z < 0:
+            return
+        if s.zone[z, Z_RESERVED_HA] <= PB_PAGES:
+            continue
+        for order in range(NR_ORDERS):
+            head = free_list(s, z, order, HIGHATOMIC)
+            if list_empty(s, head):
+                continue
+            i = i64(s.nxt[head])
+            if order < PB_ORDER:
+                start = i & ~(PB_PAGES - 1)
+                moved = move_block(s, z, start, start, mt)
+                set_block_types(s, start, PB_ORDER, mt)
+                size = PB_PAGES
+            else:
+                list_del(s, i)
+                list_add_tail(s, free_list(s, z, order, mt), i)
+                set_block_types(s, i, order, mt)
+                moved = 1 << order
+                size = 1 << order
+            account(s, z, -moved, HIGHATOMIC)
+            account(s, z, moved, mt)
+            s.zone[z, Z_RESERVED_HA] -= min(size, s.zone[z, Z_RESERVED_HA])
+            return
+
+
+@step
+def slow_path(s: State, line: int, order: int, mt: int, flags: int) -> int:
+    """What the model has of __alloc_pages_slowpath: the min watermark, then a drain of all per-CPU lists."""
+    avoid = s.rule[R_DEFRAG] != 0
+    if s.rule[R_WMARK]:
+        i = search_zones(s, line, order, mt, flags, avoid, i64(Z_MIN), False)
+        if i >= 0:
+            return i
+    if reaches_reclaim(s, order, mt, flags):
+        unreserve_highatomic(s, line, mt)
+        drain_all(s)
+        return search_zones(s, line, order, mt, flags, avoid, i64(Z_MIN), False)
+    return -1
+
+
+@hot
+def prepare(s: State, i: int, order: int, flags: int) -> None:
+    """Mark a block as allocated: one reference on its first page, none on the others, owner from the context."""
+    mark = ALLOCATED | order
+    if flags & F_COMP and order > 0:
+        mark |= COMPOUND
+    if flags & F_LRU:
+        mark |= ON_LRU
+    s.page[i] = mark
+    s.nxt[i] = -1
+    s.prv[i] = s.ctx[C_BO]
+
+
+@hot
+def alloc_block(s: State, line: int, order: int, mt: int, flags: int) -> int:
+    """One block for a request; -1 if it fails. `line` is the row of the zonelist: node * 4 + highest zone."""
+    first = i64(s.zonelist[line, 0])
+    own = mt if s.rule[R_MT] else 0
+    i = -1
+    if first >= 0:
+        avoid = avoids_fragmentation(s, line)
+        direct = s.rule[R_WMARK] == 0
+        if direct:
+            i = rmqueue_zone(s, first, s.ctx[C_CPU], order, own, avoid)
+        if i < 0:
+            i = search_zones(s, line, order, own, flags, avoid, i64(Z_LOW), direct)
+        if i < 0:
+            i = slow_path(s, line, order, own, flags)
+    if i < 0:
+        s.ctx[C_FAILED] += 1
+        if s.rule[R_LOG]:
+            log_event(s, i64(OP_FAIL), i64(-1), order, mt, i64(-1))
+        return -1
+    prepare(s, i, order, flags)
+    if s.rule[R_LOG]:
+        log_event(s, i64(OP_ALLOC), i, order, mt, i64(s.block[i >> PB_ORDER]) >> ZONE_SHIFT)
+    return i
+
+
+@hot
+def free_block(s: State, i: int, order: int) -> None:
+    """Free a block whose last reference is gone: to the per-CPU list of its pageblock's type, or to the buddy lists."""
+    entry = i64(s.block[i >> PB_ORDER])
+    z = entry >> ZONE_SHIFT
+    mt = entry & MT_MASK
+    if s.rule[R_LOG]:
+        log_event(s, i64(OP_FREE), i, order, mt, z)
+    if pcp_order(s, order) and mt != ISOLATE:
+        pcp_free(s, z, s.ctx[C_CPU], i, order, mt if mt < NR_PCPT else MOVABLE)
+    else:
+        free_to_buddy(s, i, order, False)
+
+
+@entry
+def alloc_step(s: State, line: int, order: int, mt: int, flags: int) -> int:
+    """`alloc_block`, to be called from Python."""
+    return alloc_block(s, line, order, mt, flags)
+
+
+@entry
+def free_step(s: State, i: int, order: int) -> None:
+    """`free_block`, to be called from Python."""
+    free_block(s, i, order)
+
+
+@entry
+def boot_free(s: State, i: int, order: int, to_tail: bool) -> None:
+    """Hand a block to the allocator for the first time (__free_pages_core)."""
+    free_to_buddy(s, i, order, to_tail)
