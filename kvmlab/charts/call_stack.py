@@ -107,18 +107,15 @@ def plot_call_stack(frame: pd.DataFrame) -> go.Figure:
                 )
             )
     n, sure = len(frame), int(frame["reliable"].sum())
-    height = n * _ROW + 190
+    height = n * _ROW + 96
     picture.update_layout(
-        title={
-            "text": f"Call stack, innermost call on top: {sure} entries confirmed, {n - sure} marked ?",
-            "y": 1 - 14 / height,
-        },
+        title={"text": f"Call stack, innermost call on top: {sure} entries confirmed, {n - sure} marked ?"},
         height=height,
         barmode="overlay",
         bargap=0,
         xaxis={"visible": False, "range": [-1.5, 100], "fixedrange": True},
         yaxis={"visible": False, "range": [n - 0.4, -0.6], "fixedrange": True},
-        margin={"t": 88, "b": 70},
+        margin={"t": 88, "b": 0},
     )
     return look.caption(
         picture,

@@ -115,12 +115,9 @@ def plot_pfn_map(frame: pd.DataFrame, *, arch: str = "x86_64") -> go.Figure:
     )
     _draw_zone_lines(picture, arch, first, stop, row_order, theme)
     n, touched = int(pages.sum()), int((pages > 0).sum())
-    height = max(300, min(620, 14 * len(rows) + 190))
+    height = max(200, min(510, 14 * len(rows) + 80))
     picture.update_layout(
-        title={
-            "text": f"{n:,} pages in {int(frame.attrs['runs']):,} runs, pfn {first:#x} to {stop - 1:#x}",
-            "y": 1 - 14 / height,
-        },
+        title={"text": f"{n:,} pages in {int(frame.attrs['runs']):,} runs, pfn {first:#x} to {stop - 1:#x}"},
         height=height,
         xaxis={
             "title": {"text": f"pfn inside the row (a row is {look.size_of(_PAGE << row_order)})"},
@@ -133,7 +130,7 @@ def plot_pfn_map(frame: pd.DataFrame, *, arch: str = "x86_64") -> go.Figure:
             "tickvals": _row_ticks(first, stop, row_order),
             "autorange": "reversed",
         },
-        margin={"t": 56, "b": 110},
+        margin={"t": 56, "b": 0},
     )
     return look.caption(
         picture,

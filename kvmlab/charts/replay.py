@@ -77,16 +77,16 @@ def plot_replay(frame: pd.DataFrame) -> go.Figure:
         draw_marks(picture, steps, suffix, shown, theme)
         say_what_is_missing(picture, steps, suffix, theme)
         _lay_out(picture, steps, row, len(policies), suffix, longest, top, theme)
-    height = _ROW * len(policies) + 300
+    height = _ROW * len(policies) + 110
     picture.update_layout(
-        title={"text": _title(frame), "y": 1 - 14 / height},
+        title={"text": _title(frame)},
         height=height,
         barmode="stack",
         bargap=0.08,
-        legend={"y": 1 + 34 / (height - 300), "traceorder": "normal"},
-        margin={"t": 110, "b": 190, "l": 60},
+        legend={"y": 1 + 34 / (height - 110), "traceorder": "normal"},
+        margin={"t": 110, "b": 0, "l": 60},
     )
-    look.caption(
+    return look.caption(
         picture,
         "A block is a reference that its holder still counts on; the line is _refcount. Where the line lies below the "
         "blocks a reference is missing. Squares under a step: its functions are in the reported stack. The batch is "
@@ -96,8 +96,6 @@ def plot_replay(frame: pd.DataFrame) -> go.Figure:
         kernel=frame.attrs.get("kernel"),
         alt=_alt(frame, policies),
     )
-    picture.update_annotations({"yshift": -104}, {"name": "caption"})
-    return picture
 
 
 def _policy_id(one: Replay) -> str:

@@ -24,6 +24,7 @@ PURPLE: Final = "#cc79a7"
 GREY: Final = "#999999"
 PALETTE: Final = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY, YELLOW, GREY)
 
+_CAPTION_LINE: Final = 16
 SANS: Final = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif"
 MONO: Final = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 
@@ -78,12 +79,20 @@ def template(theme: Theme = LIGHT) -> go.layout.Template:
         paper_bgcolor=theme.paper,
         plot_bgcolor=theme.paper,
         colorway=PALETTE,
-        title={"x": 0, "xref": "paper", "xanchor": "left", "font": {"size": 16}, "yanchor": "top"},
+        title={
+            "x": 0,
+            "xref": "paper",
+            "xanchor": "left",
+            "y": 1,
+            "yanchor": "top",
+            "pad": {"t": 12},
+            "font": {"size": 16},
+        },
         legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left", "title": {"side": "left"}},
         hoverlabel={"font": {"family": MONO, "size": 12}, "align": "left", "namelength": -1},
         hovermode="closest",
         modebar={"remove": ["sendChartToCloud", "select2d", "lasso2d"]},
-        margin={"l": 16, "r": 16, "t": 88, "b": 84},
+        margin={"l": 16, "r": 16, "t": 88, "b": 0},
         xaxis=axis,
         yaxis=axis,
         annotationdefaults={"font": {"color": theme.ink}, "showarrow": False},
@@ -178,11 +187,11 @@ def contrast(one: str, other: str) -> float:
 
 
 def _below(picture: go.Figure) -> int:
-    """Pixels between the plot and its caption: none for a hidden axis, more for one with a title."""
+    """Pixels between the plot and its caption: few for a hidden axis, more for a title or slanting labels."""
     axis = picture.layout.xaxis
     if axis.visible is False:
         return 10
-    return 58 if axis.title.text else 40
+    return 104 if axis.tickangle else 58 if axis.title.text else 40
 
 
 def _luminance(colour: str) -> float:
@@ -215,6 +224,10 @@ def caption(
     facts = f"n = {n}; source: {source or 'not given'}; kernel: {kernel or 'not in the log'}"
     lines = [*wrap(text, width), *wrap(facts, width)]
     theme = theme_of(picture)
+    below = _below(picture)
+    room, bottom = below + _CAPTION_LINE * len(lines) + 12, picture.layout.margin.b or 0
+    if bottom < room:
+        picture.update_layout(margin={"b": room}, height=(picture.layout.height or 450) + room - bottom)
     picture.add_annotation(
         text="<br>".join(plain(line) for line in lines),
         xref="paper",
@@ -223,7 +236,7 @@ def caption(
         y=0,
         xanchor="left",
         yanchor="top",
-        yshift=-_below(picture),
+        yshift=-below,
         align="left",
         showarrow=False,
         font={"size": 12, "color": theme.soft},

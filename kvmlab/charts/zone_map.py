@@ -142,13 +142,13 @@ def plot_zone_map(frame: pd.DataFrame) -> go.Figure:
     single = len(frame) == 1
     if single:
         _draw_pageblock(picture, int(frame["pfn"].iloc[0]), xs[0], theme)
-    height = 400 if single else 260
+    height = 330 if single else 190
     picture.update_layout(
-        title={"text": _title(frame), "y": 1 - 14 / height},
+        title={"text": _title(frame)},
         height=height,
         xaxis={"visible": False, "range": [-0.05, sum(_WIDTHS) + 0.05], "fixedrange": True},
         yaxis={"visible": False, "range": [-2.05 if single else -0.5, 1.5], "fixedrange": True},
-        margin={"t": 52, "b": 72},
+        margin={"t": 52, "b": 0},
     )
     return look.caption(
         picture,
