@@ -64,6 +64,10 @@ class PageWords:
         """
         return find_runs(self.words, self.first_pfn, mask, value)
 
+    def df_words(self) -> pd.DataFrame:
+        """The runs of equal words: first uint64, last uint64 (inclusive), pages uint64, value uint64."""
+        return self.runs().df_runs()
+
     def census(self) -> dict[int, int]:
         """How many pages have each bit set, by bit number; bits that no page has are left out.
 

@@ -82,6 +82,26 @@ def kpf_rows() -> tuple[KpfBit, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class KpfLetter:
+    """One place in a row of letters that tools/mm/page-types prints: the `bit`, its `letter` and its long `name`."""
+
+    bit: int
+    letter: str
+    name: str
+
+
+@cache
+def page_types_letters() -> tuple[KpfLetter, ...]:
+    """The letters in the order of their places; bits from 47 on are made by the tool and are no kernel ABI.
+
+    >>> [row.letter for row in page_types_letters()][:3]
+    ['L', 'E', 'R']
+    """
+    text = files("kvmlab.kernel").joinpath("data/kpf_letters.csv").read_text(encoding="utf-8")
+    return tuple(KpfLetter(int(r["bit"]), r["letter"], r["name"]) for r in csv.DictReader(text.splitlines()))
+
+
 @cache
 def _by_bit(version: tuple[int, ...] | None) -> dict[int, str]:
     names: dict[int, set[str]] = {}

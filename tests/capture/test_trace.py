@@ -112,7 +112,7 @@ def test_ftrace_stack_hangs_on_the_event_before_it_on_its_cpu() -> None:
         " => ttm_pool_alloc",
     )
     frame = trace.df_kmem()
-    assert trace.stack_of(int(frame.loc[0, "stack"])) == ("__alloc_pages", "ttm_pool_alloc")
+    assert trace.stack_of(int(frame["stack"].iloc[0])) == ("__alloc_pages", "ttm_pool_alloc")
     assert frame.loc[1, "stack"] == -1
 
 
