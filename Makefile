@@ -34,7 +34,8 @@ arch: $(VENV)/.ok ## which room may import which
 	@echo "architecture: all arrows run downwards"
 
 lab: $(VENV)/.ok ## JupyterLab on this machine only, with its token
-	@$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb
+	@$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb \
+	  $$([ "$$(id -u)" != 0 ] || echo --allow-root)
 
 check-case: $(VENV)/.ok ## recompute the hash of the shipped case
 	@$(BIN)/kvmlab case check $(CASE)

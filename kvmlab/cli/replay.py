@@ -6,7 +6,7 @@ import argparse
 
 from kvmlab.cli.arguments import add_input, add_json, add_report, open_log
 from kvmlab.cli.output import Output, print_json
-from kvmlab.errors import UnusableInput
+from kvmlab.inquiry.explain import choose
 from kvmlab.inquiry.replay import Replay, replay, same_events
 from kvmlab.inquiry.replay_fields import Value
 from kvmlab.kvm.policies import POLICIES, find_policy
@@ -63,12 +63,7 @@ def run(args: argparse.Namespace) -> int:
 def _report(log: Log, index: int | None) -> Report | None:
     if index is None:
         return next((report for report in log.reports if report.kind is Kind.BAD_PAGE), None)
-    for report in log.reports:
-        if report.index == index:
-            return report
-    raise UnusableInput(
-        f"{log.text.source.path}: there is no report {index}; the text holds {len(log.reports)}, from 0"
-    )
+    return choose(log, index)[0]
 
 
 def _json(value: Value) -> object:

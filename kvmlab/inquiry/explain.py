@@ -31,8 +31,7 @@ def explain(subject: Log | Report, *, index: int | None = None) -> Explanation:
         UnusableInput: the log has no report, or none with that index.
 
     >>> from kvmlab.report.log import read_log
-    >>> text = b"[1.0] BUG: Bad page state in process qemu  pfn:fb1665\\n[1.0] page dumped because: nonzero mapcount\\n"
-    >>> explanation = explain(read_log(text))
+    >>> explanation = explain(read_log(b"[    1.000000] BUG: Bad page state in process qemu  pfn:fb1665\\n"))
     >>> explanation.find("physical address").value
     '0xfb1665000'
     """

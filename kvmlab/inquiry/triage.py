@@ -19,7 +19,8 @@ def triage_document(logs: Sequence[Log]) -> dict[str, Any]:
         logs: the texts, in the order in which they were given.
 
     >>> from kvmlab.report.log import read_log
-    >>> triage_document([read_log(b"[1.0] BUG: Bad page state in process qemu  pfn:fb1665\\n")])["reports"][0]["pfn"]
+    >>> log = read_log(b"[    1.000000] BUG: Bad page state in process qemu  pfn:fb1665\\n")
+    >>> triage_document([log])["reports"][0]["pfn"]
     '0xfb1665'
     """
     return {
