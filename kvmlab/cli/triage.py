@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from kvmlab.cli.arguments import add_input, add_json, open_log
 from kvmlab.cli.output import Output, print_json
@@ -22,6 +23,8 @@ examples:
 
 exit status: 0 when there are reports, 1 when there are none, 2 when an input cannot be read.
 """
+# Functions of a stack that a line of the table shows.
+_SHOWN = 6
 
 
 def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -104,14 +107,18 @@ def _damage(log: Log) -> list[str]:
     ]
 
 
-def print_families(out: Output, logs: list[Log]) -> None:
-    """Print which reports are the same, when that says more than the list."""
+def print_families(out: Output, logs: Sequence[Log]) -> None:
+    """Print which reports are the same: how often, how fast, over which pfns, and their stack."""
     found = families(logs)
     if not found:
         return
     out.heading("Families (reports with the same stack)")
     rows = []
     for family in found:
-        stack = " < ".join(family.signature[:5]) + (" ..." if len(family.signature) > 5 else "")
-        rows.append((family.id, family.count, family.suppressed, family.title, stack))
-    out.table(("family", "reports", "suppressed", "title", "stack, innermost first"), rows)
+        functions = family.signature.functions
+        stack = " < ".join(functions[:_SHOWN]) + (" ..." if len(functions) > _SHOWN else "")
+        runs = family.pfn_runs
+        pages = f"{sum(run.pages for run in runs)} in {len(runs)} runs" if runs else None
+        rate = None if family.rate is None else f"{family.rate:.3g}/s"
+        rows.append((family.count, family.suppressed or None, rate, pages, family.title, stack))
+    out.table(("reports", "suppressed", "rate", "pages", "family", "stack, innermost first"), rows)
