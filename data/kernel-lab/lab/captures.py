@@ -21,23 +21,24 @@ def capture(names: Sequence[str], patterns: Sequence[str], out: Path, *, offline
     """Run everything asked for and write `out`/RELEASE/RUN; return a sentence for each run that failed."""
     failures: list[str] = []
     ready: dict[str, Ready] = {}
+    built: dict[str, dict[str, bytes]] = {}
     for name in names:
         if not chosen(name, patterns):
             raise LabError(f"no run of runs.toml is meant for kernel {name} and matches {' '.join(patterns)}")
         ready[name] = prepare(name, offline=offline)
+        built[name] = recipe_files() | built_files(ready[name])
     todo = [(ready[name], run) for name in names for run in chosen(name, patterns)]
     for number, (kernel, run) in enumerate(todo, 1):
         title = f"[{number}/{len(todo)}] {kernel.release} {run.name}"
         try:
-            _one(kernel, run, out / kernel.release / run.name, title, again=again)
+            _one(kernel, run, dict(built[kernel.name]), out / kernel.release / run.name, title, again=again)
         except LabError as error:
             failures.append(f"{kernel.release} {run.name}: {error}")
             say(f"{title}: failed: {error}")
     return failures
 
 
-def _one(ready: Ready, run: Run, folder: Path, title: str, *, again: bool) -> None:
-    files = recipe_files() | built_files(ready)
+def _one(ready: Ready, run: Run, files: dict[str, bytes], folder: Path, title: str, *, again: bool) -> None:
     recipe = recipe_digest(run, files, ready)
     if is_done(folder, recipe) and not again:
         say(f"{title}: already there")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,6 +92,8 @@ def _boot(args: argparse.Namespace) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     args = _parser().parse_args(argv)
+    # a plain kill, too, ends the machine that is running
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         status: int = args.run(args)
     except LabError as error:

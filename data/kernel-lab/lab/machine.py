@@ -95,7 +95,7 @@ def boot(
                 os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
     seconds = time.monotonic() - start
-    flushes = max(_read_back(disk, folder) for disk in disks)
+    flushes = max(read_back(disk, folder) for disk in disks)
     done = b"lab: " in (text := serial.read_bytes()) and b" done" in text
     initrd.unlink()
     for disk in disks:
@@ -124,7 +124,7 @@ def _watch(child: subprocess.Popen[bytes], serial: Path, end: float, name: str, 
         time.sleep(0.2)
 
 
-def _read_back(disk: Path, folder: Path) -> int:
+def read_back(disk: Path, folder: Path) -> int:
     """Unpack a disk's archive into the folder if it is whole and newer than what is there; return its number."""
     with disk.open("rb") as raw:
         if not raw.read(512).strip(b"\0"):

@@ -17,7 +17,7 @@ from .plan import Run
 from .ready import Ready
 from .tree import digest
 
-PACK_ABOVE = 30_000
+PACK_ABOVE = 8_000
 """Files larger than this many bytes are packed with gzip."""
 _LEFT_OUT = (".sequence",)
 

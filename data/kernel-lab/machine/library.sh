@@ -97,11 +97,11 @@ need_klttm() {
     insmod /lab/klttm.ko || say "klttm did not load"
 }
 
-# wait_for_output FILE PROCESS: until the process wrote its output or ended, a minute at most; then a little more,
-# so that the kernel's log is complete.
+# wait_for_output FILE PROCESS [SECONDS]: until the process wrote its output or ended; then a little more, so that the
+# kernel's log is complete.
 wait_for_output() {
     waited=0
-    while [ ! -s "$1" ] && kill -0 "$2" 2>/dev/null && [ "$waited" -lt 60 ]; do
+    while [ ! -s "$1" ] && kill -0 "$2" 2>/dev/null && [ "$waited" -lt "${3:-60}" ]; do
         sleep 1
         waited=$((waited + 1))
     done

@@ -31,6 +31,9 @@ MODULE_PARM_DESC(stale_left, "how many more references to drop");
 static int stale_zero;
 module_param(stale_zero, int, 0644);
 MODULE_PARM_DESC(stale_zero, "1: the zero page is not spared");
+static int stale_driver;
+module_param(stale_driver, int, 0444);
+MODULE_PARM_DESC(stale_driver, "1: only drivers' pages, anonymous pages are spared; since 6.13 also those without reference");
 static int stale_touch;
 module_param(stale_touch, int, 0644);
 MODULE_PARM_DESC(stale_touch, "1: mark the page accessed as well, where KVM's own release of a stale page does not");
@@ -94,8 +97,9 @@ static struct fault_state *fault_begins(struct pt_regs *regs)
 static void found_stale(struct fault_state *st, struct page *page)
 {
 	bool zero = is_zero_pfn(page_to_pfn(page));
-	bool put = stale_left > 0 && (!zero || stale_zero);
-	struct klab_record *rec = klab_log(put ? "stale_put" : "stale_spared");
+	bool put = stale_left > 0 && (stale_driver ? !zero && !PageAnon(page) : !zero || stale_zero);
+	/* with stale_driver the anonymous pages of the other vCPU are only counted */
+	struct klab_record *rec = put || !stale_driver ? klab_log(put ? "stale_put" : "stale_spared") : NULL;
 
 	stale_seen++;
 	stale_seen_zero += zero;
@@ -203,7 +207,10 @@ static int lookup_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	struct fault_state *st = state_of(current, false);
 
 	stale_lookups++;
-	st->page = counted_page(regs_return_value(regs)) ? **(struct page ***)ri->data : NULL;
+	st->page = counted_page(regs_return_value(regs));
+	/* KVM has no reference on what came from a PFNMAP mapping; a release by pfn drops one all the same */
+	if (st->page && !stale_driver)
+		st->page = **(struct page ***)ri->data;
 	return 0;
 }
 

@@ -11,9 +11,11 @@
  *	kl kvmbad N			a guest reads, then writes N anonymous pages, one at a time
  *	kl storm VCPUS N ACCESS MEMORY	a guest walks by itself; ACCESS rw w r r_then_w, MEMORY fresh touched huge
  *	kl driver CONDUCT BLOCK PAGE	CONDUCT good bad insert, BLOCK single noncompound compound
+ *	kl crossed BLOCK PAGE N		one vCPU on a driver's page that is unmapped all the time, another one on N fresh pages
  *	kl lists			take the free lists
  *	kl info PFN...			struct page's counters
  * $KL_CPU: the CPU to stay on. $KL_HOLD: seconds to stay alive at the end. $KL_MMIO_PFN: a frame of a device.
+ * $KL_PAUSE: the storm in two halves, so many seconds apart.
  * $KL_TRACE: switch tracing on for the call of ttm_pool_alloc(). $KL_LEFT: how many references may be dropped.
  */
 #include "kl.h"
@@ -60,6 +62,8 @@ static int dispatch(int n, char **a)
 		return cmd_storm(number(a[1]), number(a[2]), a[3], a[4]);
 	if (!strcmp(a[0], "driver") && n == 4)
 		return cmd_driver(a[1], a[2], number(a[3]));
+	if (!strcmp(a[0], "crossed") && n == 4)
+		return cmd_crossed(a[1], number(a[2]), number(a[3]));
 	if (!strcmp(a[0], "lists"))
 		return ioctl(fd_klab, KLAB_IOC_LISTS) != 0;
 	if (!strcmp(a[0], "info"))

@@ -39,6 +39,7 @@ struct vm {
 enum guest_code { STEP_READ = 0x1000, STEP_WRITE = 0x1005, FLAT = 0x2000 };
 int kvm_fd(void);
 int vm_open(struct vm *v, void *mem, size_t len, int vcpus);
+int vm_add_memory(struct vm *v, unsigned int slot, uint64_t gpa, void *mem, size_t len);
 void vm_close(struct vm *v);
 int vm_step(struct vm *v, unsigned int page, unsigned int rip);
 int vm_walk(struct vm *v, int vcpu, const char *access, uint32_t gpa, uint32_t pages, uint32_t stride);
@@ -56,6 +57,7 @@ void ttm_free(uint32_t handle);
 int cmd_badput(unsigned int n);
 int cmd_kvmbad(unsigned int n);
 int cmd_storm(unsigned int vcpus, unsigned int pages, const char *access, const char *memory);
+int cmd_crossed(const char *block, unsigned int page, unsigned int pages);
 int cmd_driver(const char *conduct, const char *block, unsigned int page);
 int cmd_frag(uint64_t npages, unsigned int stride, char **command);
 #endif

@@ -17,7 +17,7 @@ struct walker {
 	struct vm *vm;
 	int vcpu, ret, error;
 	const char *access;
-	uint32_t first, pages;
+	uint32_t first, pages, pause;
 	uint64_t start, us;
 };
 
@@ -27,15 +27,26 @@ _Noreturn static void *walk(void *arg)
 {
 	struct walker *w = arg;
 
+	char name[16];
+
+	/* as QEMU names its vCPUs' threads: the reports say who noticed */
+	snprintf(name, sizeof(name), "CPU %d/KVM", w->vcpu);
+	pthread_setname_np(pthread_self(), name);
 	pin_to(w->vcpu);
 	/* once with nothing to do: the code page is in before anything is armed */
 	vm_walk(w->vm, w->vcpu, "none", GPA_TEST, 1, PG);
 	vm_run(w->vm, w->vcpu, &w->error);
-	vm_walk(w->vm, w->vcpu, w->access, GPA_TEST + w->first * PG, w->pages, PG);
+	vm_walk(w->vm, w->vcpu, w->access, GPA_TEST + w->first * PG, w->pause ? w->pages / 2 : w->pages, PG);
 	pthread_barrier_wait(&ready);
 	pthread_barrier_wait(&go);
 	w->start = now_us();
 	w->ret = vm_run(w->vm, w->vcpu, &w->error);
+	if (w->pause && !w->ret) {
+		/* a second walk in another minute: bad_page() then says how many reports it kept back */
+		sleep(w->pause);
+		vm_walk(w->vm, w->vcpu, w->access, GPA_TEST + (w->first + w->pages / 2) * PG, w->pages - w->pages / 2, PG);
+		w->ret = vm_run(w->vm, w->vcpu, &w->error);
+	}
 	w->us = now_us() - w->start;
 	pthread_barrier_wait(&done);
 	/* stays: a thread that ends gives its stack back, and that empties its CPU's batches */
@@ -100,6 +111,7 @@ int cmd_storm(unsigned int vcpus, unsigned int pages, const char *access, const 
 	pthread_barrier_init(&done, NULL, vcpus + 1);
 	for (i = 0; i < vcpus; i++) {
 		w[i] = (struct walker){ .vm = &vm, .vcpu = i, .access = access, .first = i * (pages / vcpus) };
+		w[i].pause = getenv("KL_PAUSE") ? atoi(getenv("KL_PAUSE")) : 0;
 		w[i].pages = i == vcpus - 1 ? pages - w[i].first : pages / vcpus;
 		if (pthread_create(&w[i].thread, NULL, walk, &w[i]))
 			return 2;

@@ -40,6 +40,11 @@ static int set_region(int vm, unsigned int slot, uint64_t gpa, void *mem, size_t
 	return ioctl(vm, KVM_SET_USER_MEMORY_REGION, &r);
 }
 
+int vm_add_memory(struct vm *v, unsigned int slot, uint64_t gpa, void *mem, size_t len)
+{
+	return set_region(v->vm, slot, gpa, mem, len);
+}
+
 int vm_open(struct vm *v, void *mem, size_t len, int vcpus)
 {
 	int i;

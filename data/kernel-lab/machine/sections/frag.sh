@@ -16,7 +16,7 @@ for case in 1000:2 8100:2 8100:1; do
     snapshot "$to"
     rm -f "$C/$to/iomem.txt" "$C/$to/vmstat.txt"
     gzip -c </proc/kpageflags >"$C/$to/kpageflags.bin.gz"
-    TRACE_KB=16384 trace_on kmem/mm_page_alloc kmem/mm_page_alloc_extfrag kmem/mm_page_alloc_zone_locked kmem/mm_page_pcpu_drain
+    TRACE_KB=16384 trace_on kmem/mm_page_alloc kmem/mm_page_alloc_extfrag kmem/mm_page_pcpu_drain
     echo 0 >"$T/tracing_on"
     KL_TRACE=1 KL_CPU=1 kl ttmblocks "$npages" "$caching" 1 >"$C/$to/blocks.txt" 2>&1
     trace_off "$to/ftrace_kmem.txt"

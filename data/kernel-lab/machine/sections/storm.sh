@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash disable=SC2154
 # The guest walks by itself over fresh memory while klab injects, or does not. Parameters come from the run:
-# VCPUS PAGES ACCESS MEMORY STALE_LEFT STALE_ZERO STALE_TOUCH LRU_GEN. The damaged process is kept alive until all is sent back.
+# VCPUS PAGES ACCESS MEMORY STALE_LEFT STALE_ZERO STALE_TOUCH LRU_GEN, and PAUSE. The damaged process is kept alive until all is sent back.
 mkdir -p "$C/storm"
 need_kvm
 lru_gen "$LRU_GEN" >"$C/storm/lru_gen.txt"
@@ -10,9 +10,9 @@ say "klab: status $?"
 dmesg -c >"$C/storm/before.dmesg.txt"
 [ -d "$T/events/page_ref" ] && trace_on page_ref kvm/kvm_page_fault kvmmmu/kvm_mmu_set_spte
 echo "lab: storm begins: $VCPUS vCPUs, $PAGES pages, access $ACCESS, memory $MEMORY, at most $STALE_LEFT puts" >/dev/kmsg
-KL_HOLD=900 KL_LEFT="$STALE_LEFT" KL_CPU="$VCPUS" kl storm "$VCPUS" "$PAGES" "$ACCESS" "$MEMORY" >"$C/storm/storm.jsonl" 2>"$C/storm/storm.err" &
+KL_HOLD=900 KL_LEFT="$STALE_LEFT" KL_PAUSE="${PAUSE:-0}" KL_CPU="$VCPUS" kl storm "$VCPUS" "$PAGES" "$ACCESS" "$MEMORY" >"$C/storm/storm.jsonl" 2>"$C/storm/storm.err" &
 walker=$!
-wait_for_output "$C/storm/storm.jsonl" "$walker"
+wait_for_output "$C/storm/storm.jsonl" "$walker" $((60 + ${PAUSE:-0}))
 [ -d "$T/events/page_ref" ] && trace_off storm/ftrace_page_ref.txt
 dmesg -c >"$C/storm/dmesg.txt"
 cat /sys/kernel/debug/klab/log >"$C/storm/log.jsonl"
