@@ -1,38 +1,26 @@
-"""Second pass over a text: lines to records, block by block, and the facts of each block."""
+"""Second pass over a text: rows to records, block by block."""
 
 from __future__ import annotations
 
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from itertools import islice
+from collections.abc import Iterator
 
+from kvmlab.text.habits import Habits
 from kvmlab.text.heal import SIZE_RULES, Healed, continues_list, heal, size_check
-from kvmlab.text.prefix import Prefix
 from kvmlab.text.record import Role
-from kvmlab.text.records import CODE, Records
-from kvmlab.text.scan import BLANK, KERNEL, PLAIN, PROMPT, SHAPE, Scan, clean, prompt_parts
+from kvmlab.text.records import CODE, ROLES, Records
+from kvmlab.text.scan import BLANK, FRAGMENT, KERNEL, PLAIN, PROMPT, SHAPE, Scan, clean
 from kvmlab.text.span import Damage, DamageKind
-from kvmlab.text.text import LogBlock, ShellPrompt, SizeCheck, Wrap, WrapJoin, WrappedRecord
+from kvmlab.text.text import LogBlock, SizeCheck, Wrap, WrapJoin, WrappedRecord
 from kvmlab.text.unwrap import Plan, lost_padding, plan_joins
 
-# How many lines of a block are looked at to learn its habits.
-_SAMPLE = 4000
-_ENDS = 300
 _NAME = re.compile(r" ?([\w-]+(?:\([A-Z]+[+-]?\))?)(?: |$)")
 _LIST = re.compile(r"(?:Modules linked in:|Unloaded tainted modules:)")
-# Kernel text that always holds a run of blanks, with the run made one blank.
-_COLLAPSED = re.compile(
-    r"(?:BUG: )?Bad page (?:state|map|cache) in process .* (?:pfn|pte):|.*Tainted: [A-Z](?: [A-Z])+ \d"
-    r"|(?:FS|GS): [0-9a-f]{16}\("
-)
+_NO_NAME = re.compile(r"\[last unloaded:.*|^(?:Modules linked in|Unloaded tainted modules):")
 # A stack entry without offset, as in a commit message.
 _WORD = re.compile(r"\s+(?:\? )?[A-Za-z_][\w.]*\s*$")
-_RUN = re.compile(r"\S  +\S")
-# Entries and markers of a stack that kernels print behind a blank.
-_BARE_ENTRY = re.compile(r"(?:\? )?[A-Za-z_][\w.$]*\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[[\w-]+\])?\s*$|</?(?:TASK|IRQ)>\s*$")
-_SPACED_ENTRY = re.compile(r"[ \t]+(?:\[<[0-9a-f]+>\] )?(?:\? )?[A-Za-z_][\w.$]*\+0x|[ \t]+</?(?:TASK|IRQ)>")
 
 
 class Assembly:
@@ -54,6 +42,18 @@ class Assembly:
         # First line of each block, and the blanks in front of all its lines.
         self._block_lines: list[int] = []
         self._block_indents: list[int] = []
+
+    @property
+    def count(self) -> int:
+        """Number of records so far."""
+        return len(self._firsts)
+
+    def rows(self, begin: int, end: int) -> Iterator[tuple[int, Role]]:
+        """Rows of the records `begin` to `end`, each with the role of its record."""
+        for k in range(begin, end):
+            stop = self._firsts[k + 1] if k + 1 < len(self._firsts) else len(self.scan.lines) + 1
+            for row in range(self._firsts[k], stop):
+                yield row, ROLES[self._roles[k]]
 
     def records(self) -> Records:
         """The records; all lines must have been filled in."""
@@ -113,7 +113,7 @@ class Assembly:
             and (prefixed or (mail and not _WORD.match(scan.content(stop))))
         ):
             stop -= 1
-        facts = _Facts(scan, first, stop, prefixed)
+        facts = Habits(scan, first, stop, prefixed, plan.links)
         self._block_lines.append(first)
         self._block_indents.append(facts.indent)
         begin = len(self._firsts)
@@ -141,7 +141,7 @@ class Assembly:
     def _fill_block(self, first: int, stop: int, plan: Plan, prefixed: bool, outside: Role) -> None:
         log, other = CODE[Role.LOG], CODE[outside]
         table = bytearray([other]) * 256
-        table[KERNEL] = table[SHAPE] = log
+        table[KERNEL] = table[SHAPE] = table[FRAGMENT] = log
         table[PLAIN] = other if prefixed else log
         table[BLANK], table[PROMPT] = CODE[Role.BLANK], CODE[Role.PROMPT]
         roles = self.scan.kinds[first - 1 : stop].translate(bytes(table))
@@ -154,7 +154,7 @@ class Assembly:
         self._firsts.extend(range(at, stop + 1))
         self._roles.extend(roles[at - first :])
 
-    def _heal_block(self, first: int, stop: int, plan: Plan, facts: _Facts, begin: int) -> Wrap | None:
+    def _heal_block(self, first: int, stop: int, plan: Plan, facts: Habits, begin: int) -> Wrap | None:
         scan, width = self.scan, plan.width
         records: list[WrappedRecord] = []
         joins: list[WrapJoin] = []
@@ -176,6 +176,9 @@ class Assembly:
             numbers = range(number, last + 1)
             pieces = [scan.content(n) for n in numbers]
             prefix = scan.prefix(pieces[0])
+            for n in numbers[1:]:
+                if scan.kinds[n - 1] == FRAGMENT and (own := scan.prefix(pieces[n - number])):
+                    pieces[n - number] = pieces[n - number][own.end :]
             at = prefix.end if prefix else self._indent(number)
             whole = width is not None and width.whole
             lengths = [
@@ -183,8 +186,9 @@ class Assembly:
             ]
             padded = [lengths[0] + lost_padding(pieces[0]), *lengths[1:]]
             upcoming = self._next_name(last + 1, stop)
+            physical = [scan.lines.last_line(n) for n in numbers]
             healed = heal(
-                numbers,
+                physical,
                 pieces,
                 at,
                 [plan.links[n] for n in numbers[1:]],
@@ -206,16 +210,12 @@ class Assembly:
                 or further
                 or (healed.module_list and upcoming and continues_list(healed, " " + upcoming, True))
             ):
-                count = len(
-                    re.sub(
-                        r"\[last unloaded:.*|^(?:Modules linked in|Unloaded tainted modules):", "", healed.text
-                    ).split()
-                )
+                count = len(_NO_NAME.sub("", healed.text).split())
                 records.append(
                     WrappedRecord(
                         k,
-                        number,
-                        last,
+                        scan.lines.line(number),
+                        physical[-1],
                         prefix.timestamp if prefix else None,
                         tuple(lengths),
                         healed.collapsed,
@@ -236,7 +236,7 @@ class Assembly:
         """Lines of a block on which a module list may begin."""
         lines = self.scan.lines
         start, end = lines.starts[first - 1], lines.starts[stop]
-        return {lines.at(m.start()) for m in re.compile(self._list_bytes).finditer(lines.data, start, end)}
+        return {lines.row_at(m.start()) for m in re.compile(self._list_bytes).finditer(lines.data, start, end)}
 
     def _next_name(self, number: int, stop: int) -> str | None:
         """First module name of the record that begins at line `number`, if it may be a further record of a list."""
@@ -246,83 +246,3 @@ class Assembly:
         prefix = self.scan.prefix(content)
         match = _NAME.match(content, prefix.end if prefix else 0)
         return match.group(1) if match else None
-
-
-class _Facts:
-    """What a block's lines have in common."""
-
-    def __init__(self, scan: Scan, first: int, stop: int, prefixed: bool) -> None:
-        self.scan, self.first, self.stop, self.prefixed = scan, first, stop, prefixed
-        styles: Counter[str] = Counter()
-        self.caller = self.level = False
-        self.runs = collapsed = bare = spaced = 0
-        indents = []
-        for number in islice(range(first, stop + 1), _SAMPLE):
-            if scan.kinds[number - 1] not in (KERNEL, SHAPE):
-                continue
-            content = scan.content(number)
-            prefix = scan.prefix(content)
-            message = content[prefix.end :] if prefix else content
-            if prefix:
-                styles[prefix.name] += 1
-                self.caller |= prefix.caller is not None
-                self.level |= prefix.level is not None
-            elif not prefixed:
-                indents.append(len(content) - len(content.lstrip(" \t")))
-            self.runs += bool(_RUN.search(message, 0, 2000))
-            collapsed += bool(_COLLAPSED.match(message, 0, 2000))
-            bare += bool(_BARE_ENTRY.match(message, 0, 2000))
-            spaced += bool(_SPACED_ENTRY.match(message, 0, 2000))
-        self.style = styles.most_common(1)[0][0] if styles else None
-        # The least indented tenth is not counted: wrapped lines start at the margin.
-        self.indent = sorted(indents)[len(indents) // 10] if indents else 0
-        self.collapsed = bool(collapsed and not self.runs)
-        self.leading_lost = bool(bare and not spaced)
-
-    def block(self, begin: int, end: int, roles: bytearray) -> LogBlock:
-        """The block, whose records are `begin` to `end`."""
-        scan = self.scan
-        logs = roles.count(CODE[Role.LOG], begin, end)
-        prompt = None
-        if scan.kinds[self.first - 1] == PROMPT:
-            parts = prompt_parts(scan.content(self.first))
-            prompt = ShellPrompt(
-                self.first,
-                parts["command"] or "",
-                parts.get("time"),
-                parts.get("user"),
-                parts.get("host"),
-                parts.get("cwd"),
-            )
-        earliest = self._timed(range(self.first, self.stop + 1))
-        latest = self._timed(range(self.stop, self.first - 1, -1))
-        begins = self.first + (prompt is not None)
-        backward = bisect_left(scan.backwards, begins + 1)
-        monotonic = not (backward < len(scan.backwards) and scan.backwards[backward] <= self.stop)
-        not_log = end - begin - logs
-        return LogBlock(
-            first_line=self.first,
-            last_line=self.stop,
-            first_record=begin,
-            stop_record=end,
-            prefix_style=self.style,
-            caller_id=self.caller,
-            level_prefix=self.level,
-            shell_prompt=prompt,
-            first_timestamp=earliest.timestamp if earliest else None,
-            last_timestamp=latest.timestamp if latest else None,
-            logical_records=logs,
-            physical_lines=self.stop + 1 - self.first - not_log,
-            timestamps_monotonic=monotonic if earliest else None,
-            quote_depth=scan.depth(self.stop),
-            blanks_collapsed=self.collapsed,
-            leading_blanks_lost=self.leading_lost,
-        )
-
-    def _timed(self, numbers: range) -> Prefix | None:
-        for number in islice(numbers, _ENDS):
-            if self.scan.kinds[number - 1] == KERNEL:
-                prefix = self.scan.prefix(self.scan.content(number))
-                if prefix and prefix.timestamp:
-                    return prefix
-        return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kvmlab.text.scan import BLANK, KERNEL, PLAIN, PROMPT, SHAPE, Scan
+from kvmlab.text.scan import BLANK, FRAGMENT, KERNEL, PLAIN, PROMPT, SHAPE, Scan
 
 # A prompt, then everything from the first kernel line to the last before the next prompt, and what follows it closely.
-_LOG = re.compile(rb"(?:\$_*)?[KS](?:[KSPF_]*[KS])?P*")
+_LOG = re.compile(rb"(?:\$_*)?[KS](?:[KSNPF_]*[KSN])?P*")
 
 
 def log_blocks(scan: Scan, first: int, last: int) -> Iterator[tuple[int, int]]:
@@ -21,8 +21,25 @@ def log_blocks(scan: Scan, first: int, last: int) -> Iterator[tuple[int, int]]:
         yield match.start() + 1, match.end()
 
 
-def mail_blocks(scan: Scan, first: int, last: int) -> Iterator[tuple[int, int]]:
-    """Blocks of a mail's body: a paragraph of prose ends a block, and so does another quote depth."""
+def mail_blocks(scan: Scan, first: int, last: int, *, spread: bool = False) -> Iterator[tuple[int, int]]:
+    """Blocks among prose: a paragraph of prose ends a block, and so does another quote depth.
+
+    Args:
+        scan: the kinds of rows.
+        first, last: where to look.
+        spread: whether lines right above a block without prefixes belong to it, as in a bare log.
+    """
+    floor = first
+    for start, stop in _blocks(scan, first, last):
+        begin = start
+        if spread and scan.kinds.find(KERNEL, start - 1, stop) < 0:
+            while begin > floor and scan.kinds[begin - 2] == PLAIN:
+                begin -= 1
+        yield begin, stop
+        floor = stop + 1
+
+
+def _blocks(scan: Scan, first: int, last: int) -> Iterator[tuple[int, int]]:
     kinds = scan.kinds
     start = anchor = prompt = 0
     plain = blank = False
@@ -31,7 +48,7 @@ def mail_blocks(scan: Scan, first: int, last: int) -> Iterator[tuple[int, int]]:
         if start and scan.depth(number) != scan.depth(anchor) and kind != BLANK:
             yield start, _tail(scan, anchor, last)
             start = prompt = 0
-        if kind in (KERNEL, SHAPE):
+        if kind in (KERNEL, SHAPE, FRAGMENT):
             if start and plain and blank:
                 yield start, _tail(scan, anchor, last)
                 start = 0

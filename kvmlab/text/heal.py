@@ -127,10 +127,16 @@ def heal(
         if (seam := seams.get(k)) is not None:
             joiner.add(piece, numbers[k - 1], seam.blank, seam.why.format(*numbers), seam.certain)
             continue
+        link = links[k - 1]
+        if link.kind == "fragment":
+            joiner.add(piece, numbers[k - 1], False, link.reason, True)
+            continue
         lead = len(piece) - len(piece.lstrip(" "))
         piece = piece[min(lead, indent) :]
+        if link.delsp:
+            joiner.text = joiner.text.removesuffix(" ")
         blank = not (joiner.text.endswith(" ") or piece.startswith(" ") or _half_word(joiner.text, piece))
-        joiner.add(piece, numbers[k - 1], blank, links[k - 1].reason, links[k - 1].certain)
+        joiner.add(piece, numbers[k - 1], blank and not link.delsp, link.reason, link.certain)
     lost = [numbers[k] for k, seam in seams.items() if seam.front]
     if len(pieces) > 1 and listed and len(pieces) - 1 in seams:
         _check_size(joiner, next_name, numbers, lost)

@@ -1,11 +1,18 @@
-"""Physical lines of a text: where each begins, its characters, and spans over them."""
+"""Lines of a text: where each begins, its characters, and spans over them.
+
+There are two kinds. *Physical* lines are what an editor shows; all line numbers that leave this room count them from 1.
+*Rows* are what the readers look at: mostly the same, but a row can be several physical lines (a quoted-printable soft
+break), a part of one (two log records without a break between them) or empty (the second line of a JSON message).
+"""
 
 from __future__ import annotations
 
 import codecs
 import re
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from kvmlab.text.encoding import Encoding, encoding_of
 from kvmlab.text.span import Span
@@ -19,34 +26,124 @@ MAX_LINE = 1 << 16
 _ENDING = re.compile(rb"\r+\n?|\n(?:\r(?![\r\n]))?")
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Bytes `start` to `stop` of a text, which need decoding of their own.
+
+    Args:
+        start, stop: offsets.
+        decode: what makes characters of the bytes of one row.
+        rows: offsets at which rows begin; None for the physical lines.
+    """
+
+    start: int
+    stop: int
+    decode: Callable[[bytes], str]
+    rows: Sequence[int] | None = None
+
+
 class Lines:
-    """Index of the physical lines of `data`; line numbers count from 1.
+    """Index of the rows of `data`, by number from 1.
+
+    Args:
+        data: the bytes.
+        encoding: their encoding, found if None.
+        stretches: parts that need decoding of their own, in order.
+        splits: further offsets at which rows begin.
 
     >>> lines = Lines(b"one\\r\\ntwo\\nthree")
     >>> len(lines), lines.text(2), lines.span(2, 3)
     (3, 'two', Span(start=5, stop=14, first_line=2, last_line=3))
     """
 
-    __slots__ = ("data", "encoding", "endings", "starts")
+    __slots__ = (
+        "_memo",
+        "_physical",
+        "_stretch_starts",
+        "_stretches",
+        "data",
+        "encoding",
+        "endings",
+        "splits",
+        "starts",
+    )
 
-    def __init__(self, data: bytes, encoding: Encoding | None = None) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        encoding: Encoding | None = None,
+        stretches: Sequence[Stretch] = (),
+        splits: Iterable[int] = (),
+    ) -> None:
         self.data = data
         self.encoding = encoding or encoding_of(data)
-        # starts[n - 1] is where line n begins; one more entry for the end of the data.
-        self.starts, self.endings = _index(data, self.encoding)
+        # _physical[n - 1] is where line n begins; one more entry for the end of the data.
+        self._physical, self.endings = _index(data, self.encoding)
+        self.starts = self._physical
+        self._stretches = tuple(stretches)
+        self._stretch_starts = [stretch.start for stretch in self._stretches]
+        self.splits = frozenset(splits)
+        self._memo: tuple[int, list[str]] = (0, [])
+        if self.splits or any(stretch.rows is not None for stretch in self._stretches):
+            self.starts = self._rows()
+
+    def _rows(self) -> array[int]:
+        starts = array("Q")
+        at = 0
+        for stretch in self._stretches:
+            if stretch.rows is None:
+                continue
+            starts.extend(self._physical[at : bisect_left(self._physical, stretch.start)])
+            starts.extend(stretch.rows)
+            at = bisect_left(self._physical, stretch.stop)
+        starts.extend(self._physical[at:])
+        if not self.splits:
+            return starts
+        # Splits lie inside rows: offsets that are there already stay single, empty rows stay empty.
+        return array("Q", sorted([*starts, *self.splits.difference(starts)]))
+
+    @property
+    def plain(self) -> bool:
+        """Whether all rows are read as they stand."""
+        return not self._stretches
+
+    def is_split(self, row: int) -> bool:
+        """Whether a row begins within a line because a second log record was found there."""
+        return self.starts[row - 1] in self.splits
+
+    def in_stretch(self, offset: int) -> bool:
+        """Whether the byte at `offset` needs decoding of its own."""
+        k = bisect_right(self._stretch_starts, offset) - 1
+        return k >= 0 and offset < self._stretches[k].stop
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def raw(self, number: int) -> bytes:
-        """Bytes of line `number`, at most `MAX_LINE`, ending included."""
-        start = self.starts[number - 1]
-        return self.data[start : min(self.starts[number], start + MAX_LINE)]
+    @property
+    def n_lines(self) -> int:
+        """Number of physical lines."""
+        return len(self._physical) - 1
 
-    def text(self, number: int) -> str:
-        """Characters of line `number` without its ending and without a byte order mark."""
-        start, stop = self.starts[number - 1], self.starts[number]
-        if number == 1:
+    def text(self, row: int) -> str:
+        """Characters of a row without its ending and without a byte order mark, at most `MAX_LINE`."""
+        start, stop = self.starts[row - 1], self.starts[row]
+        if self._stretches:
+            owner, nth = row, 0
+            # A row of no bytes is a further line of the row before.
+            while self.starts[owner - 1] == self.starts[owner] and owner > 1:
+                owner, nth = owner - 1, nth + 1
+            start = self.starts[owner - 1]
+            k = bisect_right(self._stretch_starts, start) - 1
+            if k >= 0 and start < self._stretches[k].stop:
+                if nth == 0 and (row == len(self) or self.starts[row] != self.starts[row + 1]):
+                    return self._stretches[k].decode(self.data[start:stop])[:MAX_LINE].rstrip("\r\n")
+                if self._memo[0] != owner:
+                    self._memo = owner, self._stretches[k].decode(self.data[start : self.starts[owner]]).split("\n")
+                return self._memo[1][nth][:MAX_LINE] if nth < len(self._memo[1]) else ""
+        return self._decode(start, stop)
+
+    def _decode(self, start: int, stop: int) -> str:
+        if start == 0:
             start += self.encoding.bom
         if stop - start > MAX_LINE:
             # A character that the cut falls into is left out.
@@ -54,10 +151,52 @@ class Lines:
             return decoder.decode(self.data[start : start + MAX_LINE])
         return self.encoding.decode(self.data[start:stop]).rstrip("\r\n")
 
+    def line_text(self, number: int) -> str:
+        """Characters of physical line `number` as they stand."""
+        if not 1 <= number <= self.n_lines:
+            raise IndexError(number)
+        return self._decode(self._physical[number - 1], self._physical[number])
+
+    def line(self, row: int) -> int:
+        """Number of the physical line on which a row begins."""
+        if self.starts is self._physical:
+            return row
+        start = self.starts[row - 1]
+        return self.line_at(start if start < self.starts[row] else start - 1)
+
+    def last_line(self, row: int) -> int:
+        """Number of the physical line on which a row ends."""
+        return row if self.starts is self._physical else self.line_at(max(0, self.starts[row] - 1))
+
+    def line_at(self, offset: int) -> int:
+        """Number of the physical line that holds byte `offset`."""
+        return max(1, min(bisect_right(self._physical, offset), self.n_lines))
+
+    def row_of_line(self, number: int) -> int:
+        """Number of the row that holds the first byte of physical line `number`."""
+        return number if self.starts is self._physical else self.row_at(self._physical[number - 1])
+
+    def row_at(self, offset: int) -> int:
+        """Number of the row that holds byte `offset`."""
+        return max(1, min(bisect_right(self.starts, offset), len(self)))
+
+    def cut(self, row: int) -> bool:
+        """Whether `text` leaves out the end of a row."""
+        return self.starts[row] - self.starts[row - 1] > MAX_LINE
+
+    def span(self, first: int, last: int) -> Span:
+        """Span of the rows `first` to `last`."""
+        start, stop = self.starts[first - 1], self.starts[last]
+        if self.starts is self._physical:
+            return Span(start, stop, first, last)
+        return Span(start, stop, self.line(first), max(self.line(first), self.last_line(last)))
+
     def valid(self, first: int, last: int) -> bool:
-        """Whether the bytes of the lines `first` to `last` are characters; of each, `MAX_LINE` bytes are tried."""
-        for number in range(first, last + 1):
-            start, stop = self.starts[number - 1], self.starts[number]
+        """Whether the bytes of the rows `first` to `last` are characters; of each, `MAX_LINE` bytes are tried."""
+        for row in range(first, last + 1):
+            start, stop = self.starts[row - 1], self.starts[row]
+            if self.in_stretch(start):
+                continue
             decoder = codecs.getincrementaldecoder(self.encoding.name)()
             try:
                 decoder.decode(self.data[start : min(stop, start + MAX_LINE)], stop - start <= MAX_LINE)
@@ -66,7 +205,7 @@ class Lines:
         return True
 
     def first_invalid(self) -> int | None:
-        """Number of the first line that holds bytes that are no characters."""
+        """Number of the first row that holds bytes that are no characters."""
         decoder = codecs.getincrementaldecoder(self.encoding.name)()
         for start in range(0, len(self.data), 1 << 20):
             chunk = self.data[start : start + (1 << 20)]
@@ -74,20 +213,9 @@ class Lines:
                 decoder.decode(chunk, start + (1 << 20) >= len(self.data))
             except UnicodeDecodeError as error:
                 # The decoder may hold a few bytes of the chunk before.
-                return self.at(max(0, start + error.start - (len(error.object) - len(chunk))))
+                at = max(0, start + error.start - (len(error.object) - len(chunk)))
+                return None if self.in_stretch(at) else self.row_at(at)
         return None
-
-    def cut(self, number: int) -> bool:
-        """Whether `text` leaves out the end of line `number`."""
-        return self.starts[number] - self.starts[number - 1] > MAX_LINE
-
-    def span(self, first: int, last: int) -> Span:
-        """Span of the lines `first` to `last`."""
-        return Span(self.starts[first - 1], self.starts[last], first, last)
-
-    def at(self, offset: int) -> int:
-        """Number of the line that holds byte `offset`."""
-        return max(1, min(bisect_right(self.starts, offset), len(self)))
 
     @property
     def ends_with_newline(self) -> bool:

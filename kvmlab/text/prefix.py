@@ -13,6 +13,7 @@ _LEVEL_OF = {name: n for n, name in enumerate(_LEVELS)} | {"error": 3, "warning"
 _LETTER_OF = {"F": 2, "S": 2, "E": 3, "W": 4, "I": 6, "D": 7, "V": 7}
 _KERNEL_IDENT = re.compile(r"(?:kernel|vmkernel|kern|unix)(?:\[\d{1,10}\])?$")
 _CALLER_FIELD = re.compile(r",caller=([TC]\d{1,10})")
+_FRAGMENT_FIELD = re.compile(r",ncfrag=(\d{1,7})/\d{1,7}$")
 # No prefix is longer; beyond it nothing is looked at.
 REACH = 1200
 
@@ -40,6 +41,8 @@ class Prefix:
         host: host name.
         caller: `T123` or `C0`.
         level: syslog level 0-7.
+        seq: number of the message in the kernel's log.
+        fragment: offset of a netconsole fragment in its message.
     """
 
     rows: tuple[str, ...]
@@ -51,6 +54,8 @@ class Prefix:
     host: str | None = None
     caller: str | None = None
     level: int | None = None
+    seq: int | None = None
+    fragment: int | None = None
 
     @property
     def name(self) -> str:
@@ -61,17 +66,20 @@ class Prefix:
 _COMPILED = {row.name: re.compile(row.pattern) for row in ROWS}
 
 
+_UNKNOWN = Row("unknown_carrier", Stage.CARRIER, "", "", "", "", whole=True)
+
+
 @cache
 def _candidates(stage: Stage, first: str) -> tuple[Row, ...]:
     return tuple(row for row in ROWS if row.stage == stage and first in row.first)
 
 
-def match_prefix(line: str, start: int = 0) -> Prefix | None:
-    """Find the prefix of `line` from offset `start` on.
+def match_prefix(line: str, carrier: re.Pattern[str] | None = None) -> Prefix | None:
+    """Find the prefix of `line`.
 
     Args:
-        line: characters of a physical line; leading blanks before the prefix are skipped.
-        start: offset at which the prefix may begin.
+        line: characters of a line; blanks before the prefix are skipped.
+        carrier: a carrier that this text has and no table row knows.
 
     >>> p = match_prefix("[252080.141632] BUG: Bad page state")
     >>> p.name, p.timestamp, p.time_ns, p.end
@@ -79,8 +87,8 @@ def match_prefix(line: str, start: int = 0) -> Prefix | None:
     >>> match_prefix("[1] https://example.org") is None
     True
     """
-    at = start
-    stop = min(len(line), start + REACH)
+    at = 0
+    stop = min(len(line), REACH)
     while at < stop and line[at] in " \t":
         at += 1
     if at == stop:
@@ -90,13 +98,20 @@ def match_prefix(line: str, start: int = 0) -> Prefix | None:
     for stage in Stage:
         while True:
             match, row = _one(line, at, stop, stage)
+            if (
+                match is None
+                and carrier is not None
+                and stage is Stage.CARRIER
+                and (match := carrier.match(line, 0, stop))
+            ):
+                row = _UNKNOWN
             # A carrier may leave one blank before the kernel's own bracket.
             if match is None and rows and line.startswith((" [", " <"), at) and stage is not Stage.CALLER:
                 match, row = _one(line, at + 1, stop, stage)
             if match is None or row is None:
                 break
             rows.append(row)
-            found.update((k, v) for k, v in match.groupdict().items() if v is not None)
+            found.update((k, v) for k, v in match.groupdict().items() if v)
             at = match.end()
             if stage is not Stage.CALLER or len(rows) == 8:
                 break
@@ -133,8 +148,12 @@ def _prefix(line: str, rows: list[Row], found: dict[str, str], at: int) -> Prefi
         us = int(found["us"])
         timestamp, time_ns = f"{us // 1_000_000}.{us % 1_000_000:06}", us * 1000
     caller = found.get("caller")
-    if caller is None and "more" in found and (named := _CALLER_FIELD.search(found["more"])):
-        caller = named.group(1)
+    fragment = None
+    if "more" in found:
+        named = _CALLER_FIELD.search(found["more"])
+        caller = named.group(1) if named else caller
+        cut = _FRAGMENT_FIELD.search(found["more"])
+        fragment = int(cut.group(1)) if cut else None
     return Prefix(
         tuple(row.name for row in rows),
         at,
@@ -145,6 +164,8 @@ def _prefix(line: str, rows: list[Row], found: dict[str, str], at: int) -> Prefi
         found.get("host"),
         caller,
         _level(found),
+        int(found["seq"]) if "seq" in found else None,
+        fragment,
     )
 
 

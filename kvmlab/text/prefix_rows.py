@@ -64,6 +64,17 @@ _LEVEL = r"(?P<lvl>emerg|alert|crit|err|error|warn|warning|notice|info|debug)"
 _SEC = r"(?P<sec>\d{1,12})\.(?P<usec>\d{6})"
 
 ROWS: tuple[Row, ...] = (
+    # What `journal` makes of a list of fields: level, microseconds, wall clock, host, program, caller.
+    Row(
+        "fields",
+        Stage.CARRIER,
+        "\x1d",
+        r"\x1d(?P<pri>\d{0,3}),(?P<us>\d{0,16}),(?P<clock>[^,;]{0,64}),(?P<host>[^,;]{0,64}),(?P<ident>[^,;]{0,64}),"
+        r"(?P<caller>[TC]\d{1,10})?[^;]{0,64};",
+        "\x1d1,252080141632,1722426094141632,draig,kernel,;BUG: Bad page state",
+        "BUG: Bad page state",
+        kernel=False,
+    ),
     # Carriers: what a syslog daemon, journalctl, a CI system or a console server puts in front.
     Row(
         "journal_monotonic",

@@ -1,29 +1,42 @@
-"""Reads a text: bytes of a source to records, log blocks, mails and damage."""
+"""Reads a text: bytes of a source to records, log blocks, mails, decoded parts and damage."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import islice
 
+from kvmlab.errors import UnusableInput
 from kvmlab.text.assemble import Assembly
 from kvmlab.text.blocks import log_blocks, mail_blocks
+from kvmlab.text.carrier import learn_carrier
+from kvmlab.text.charset import charset_decoder, is_utf8
 from kvmlab.text.encoding import looks_binary
-from kvmlab.text.lines import Lines
-from kvmlab.text.mail import Section, describe, mails_in, signature_line
-from kvmlab.text.quotes import MASKED
+from kvmlab.text.finish import finish, kind_of_log
+from kvmlab.text.html import html_stretch
+from kvmlab.text.journal import fields_stretch
+from kvmlab.text.lines import Lines, Stretch
+from kvmlab.text.mail import Section, mails_in
+from kvmlab.text.mail_facts import Entry, describe
+from kvmlab.text.mime import Leaf, decode_part, quoted_printable
 from kvmlab.text.record import Role
-from kvmlab.text.scan import FOREIGN, KERNEL, PLAIN, SHAPE, Scan, clean, scan
+from kvmlab.text.regions import Region, What, regions_of, stretches_of
+from kvmlab.text.scan import OUTSIDE, Scan, clean, scan
 from kvmlab.text.source import DEFAULT_LIMIT, Openable, Source, open_source
 from kvmlab.text.span import Damage, DamageKind
-from kvmlab.text.text import LogBlock, Mail, Text
+from kvmlab.text.text import Part, Text
 
+# Parts within parts within parts are opened this deep.
+_PART_DEPTH = 4
 # A text without mail headers is taken for the body of a mail when this many of its kernel lines stand behind `>`.
 _QUOTED_KERNEL = re.compile(
     rb"(?m)^ ?>[ >]*(?:\[ *\d+\.\d{6}\]|BUG: |page:|Call [Tt]race:|flags: 0x|raw: [0-9a-f]{8}"
     rb"|Modules linked in:|CPU: \d|\[<[0-9a-f]{8})"
 )
 _QUOTED_ENOUGH = 2
-_MASKED = re.compile(MASKED.pattern.encode())
+# Soft line breaks of quoted-printable whose headers are lost: a mark in the last column that mailers use.
+_SOFT_BREAK = re.compile(rb"(?m)^[^\r\n]{75}=\r?$")
+_SIGNATURE_ROWS = 25
 
 
 def read_text(source: Source | Openable, *, limit: int = DEFAULT_LIMIT) -> Text:
@@ -31,7 +44,7 @@ def read_text(source: Source | Openable, *, limit: int = DEFAULT_LIMIT) -> Text:
 
     Args:
         source: an open source, or what `open_source` takes.
-        limit: most bytes of text, for sources that are opened here.
+        limit: most bytes of text, for sources that are opened here and for compressed parts.
 
     Raises:
         UnusableInput: the source cannot be opened.
@@ -42,125 +55,141 @@ def read_text(source: Source | Openable, *, limit: int = DEFAULT_LIMIT) -> Text:
     """
     if not isinstance(source, Source):
         source = open_source(source, limit=limit)
+    return _read(source, limit, 0, None)
+
+
+def _read(source: Source, limit: int, depth: int, leaf: Leaf | None) -> Text:
+    """Read a source; `leaf`: the mail part that it was."""
     lines = Lines(source.data)
-    sections = mails_in(lines)
-    if sections:
-        return _read_mails(source, lines, sections)
-    quoted = _quoted(source.data)
-    found = scan(lines, 1, len(lines), quoted=quoted)
-    blocks = list((mail_blocks if quoted else log_blocks)(found, 1, len(lines)))
-    if not blocks and looks_binary(source.data) and lines.encoding.unit == 1:
+    declared = leaf.charset if leaf else None
+    html = leaf is not None and leaf.content_type == "text/html"
+    if page := html_stretch(lines, sure=html, charset=declared):
+        return _read_log(source, Lines(source.data, lines.encoding, [page]), "html")
+    if fields := fields_stretch(lines):
+        return _read_log(source, Lines(source.data, lines.encoding, [fields[1]]), fields[0])
+    if sections := mails_in(lines):
+        return _read_mails(source, lines, sections, limit, depth)
+    if not is_utf8(declared) and not source.compression:
+        whole = Stretch(0, len(source.data), charset_decoder(declared))
+        return _read_log(source, Lines(source.data, lines.encoding, [whole]), None)
+    if lines.encoding.unit == 1 and len(_SOFT_BREAK.findall(source.data[: 1 << 20])) >= _QUOTED_ENOUGH:
+        lines = Lines(source.data, lines.encoding, [quoted_printable(lines, 1, len(lines))])
+    return _read_log(source, lines, None)
+
+
+def _read_log(source: Source, lines: Lines, kind: str | None) -> Text:
+    """Read a text without mail headers."""
+    quoted = kind in (None, "html") and _is_quoted(source.data, lines)
+    found = _scan_twice(lines, quoted)
+    lines = found.lines
+    if quoted or not found.mostly_kernel():
+        blocks = list(mail_blocks(found, 1, len(lines), spread=not quoted))
+    else:
+        blocks = list(log_blocks(found, 1, len(lines)))
+    if not blocks and kind is None and lines.encoding.unit == 1 and looks_binary(source.data):
         return _read_binary(source, lines)
     assembly = Assembly(found)
     assembly.body(1, len(lines), blocks, mail=quoted, signature=None, outside=Role.PROSE if quoted else Role.OTHER)
-    return _text(source, lines, "mail" if quoted else _kind(found, assembly.blocks), assembly, ())
+    return finish(source, lines, kind or ("mail" if quoted else kind_of_log(found, assembly.blocks)), assembly)
 
 
-def _quoted(data: bytes) -> bool:
+def _scan_twice(lines: Lines, quoted: bool) -> Scan:
+    """Scan a text, and again if it holds records that begin within lines."""
+    carrier = None if quoted or not lines.plain else learn_carrier(lines)
+    found = scan(lines, 1, len(lines), quoted=quoted, into=Scan.of(lines, carrier))
+    if not found.splits:
+        return found
+    apart = Lines(lines.data, lines.encoding, (), found.splits)
+    return scan(apart, 1, len(apart), quoted=quoted, into=Scan.of(apart, carrier))
+
+
+def _is_quoted(data: bytes, lines: Lines) -> bool:
+    if lines.encoding.unit > 1:
+        return False
+    if not lines.plain and b"&gt;" in data:
+        data = data.replace(b"&gt;", b">")
     return sum(1 for _ in islice(_QUOTED_KERNEL.finditer(data), _QUOTED_ENOUGH)) == _QUOTED_ENOUGH
 
 
-def _read_mails(source: Source, lines: Lines, sections: tuple[Section, ...]) -> Text:
-    found = Scan(lines, bytearray(b".") * len(lines))
+def _read_mails(source: Source, plain: Lines, sections: tuple[Section, ...], limit: int, depth: int) -> Text:
+    regions = [region for k, section in enumerate(sections) for region in regions_of(plain, k, section)]
+    lines = Lines(plain.data, plain.encoding, stretches_of(plain, regions))
+    found = Scan.of(lines, None)
     assembly = Assembly(found)
+    parts: list[Part] = []
+    damage: list[Damage] = []
     mails = []
     at = 1
-    for section in sections:
-        if section.first > at:
-            assembly.fill(at, section.first - 1, Role.OTHER)
-        assembly.fill(section.first, section.body - 1, Role.HEADER)
-        signature = signature_line(lines, section)
-        scan(lines, section.body, section.last, quoted=True, into=found)
-        blocks = list(mail_blocks(found, section.body, section.last))
-        if signature is not None and any(stop >= signature for _, stop in blocks):
-            signature = None
-        known = len(assembly.blocks)
-        assembly.body(section.body, section.last, blocks, mail=True, signature=signature, outside=Role.PROSE)
-        mails.append(
-            describe(lines, section, tuple(assembly.blocks[known:]), lambda n: clean(lines.text(n)), signature)
-        )
-        at = section.last + 1
-    if at <= len(lines):
-        assembly.fill(at, len(lines), Role.OTHER)
-    return _text(
-        source, lines, "mbox" if len(sections) > 1 or sections[0].form == "mbox" else "mail", assembly, tuple(mails)
-    )
+    begins = [0] * len(sections)
+    signatures: dict[int, int] = {}
+    for region in regions:
+        first = lines.row_at(plain.starts[region.first - 1])
+        last = lines.row_at(plain.starts[region.last]) - 1 if region.last < len(plain) else len(lines)
+        assembly.fill(at, first - 1, Role.OTHER)
+        begins[region.mail] = begins[region.mail] or assembly.count + 1
+        if region.what is What.BODY:
+            signature = _body(found, assembly, region, first, last)
+            if signature is not None:
+                signatures[region.mail] = signature
+        else:
+            assembly.fill(first, last, Role.HEADER if region.what is What.HEADERS else Role.OTHER)
+            if region.what is What.PART and depth < _PART_DEPTH:
+                _part(source, plain, region, limit, depth, parts, damage)
+        at = last + 1
+    assembly.fill(at, len(lines), Role.OTHER)
+    ends = [*(begin - 1 for begin in begins[1:]), assembly.count]
+    for k, section in enumerate(sections):
+        entries = [_entry(found, row, role) for row, role in assembly.rows(begins[k] - 1, ends[k])]
+        span = plain.span(section.first, section.last)
+        mails.append(describe(section.form, span, section.headers, entries, signatures.get(k)))
+    kind = "mbox" if len(sections) > 1 or sections[0].form == "mbox" else "mail"
+    return finish(source, lines, kind, assembly, tuple(mails), tuple(parts), tuple(damage))
+
+
+def _body(found: Scan, assembly: Assembly, region: Region, first: int, last: int) -> int | None:
+    """Read one body in place; the line of its signature separator."""
+    if region.leaf.flowed:
+        found.flow(first, last, region.leaf.delsp)
+    scan(found.lines, first, last, quoted=True, into=found)
+    blocks = list(mail_blocks(found, first, last))
+    rows = range(last, max(first, last - _SIGNATURE_ROWS) - 1, -1)
+    signature = next((row for row in rows if found.lines.text(row) in ("--", "-- ")), None)
+    if signature is not None and blocks and blocks[-1][1] >= signature:
+        signature = None
+    assembly.body(first, last, blocks, mail=True, signature=signature, outside=Role.PROSE)
+    return None if signature is None else found.lines.line(signature)
+
+
+def _entry(found: Scan, row: int, role: Role) -> Entry:
+    whole = clean(found.lines.text(row))
+    return Entry(found.lines.line(row), role, found.depth(row), whole, found.content(row))
+
+
+def _part(
+    source: Source, plain: Lines, region: Region, limit: int, depth: int, parts: list[Part], damage: list[Damage]
+) -> None:
+    leaf = region.leaf
+    span = plain.span(region.first, region.last)
+    name = leaf.name or f"{leaf.content_type} at line {region.first}"
+    data, whole = decode_part(plain, leaf)
+    if not whole:
+        why = f"the {leaf.encoding} text of {name} is broken; {len(data)} bytes could be read"
+        damage.append(Damage(DamageKind.TRUNCATED_CONTAINER, span, why))
+    if not data.strip():
+        return
+    try:
+        inner = open_source(data, limit=limit)
+    except UnusableInput as error:
+        damage.append(Damage(DamageKind.TRUNCATED_CONTAINER, span, f"{name} was left out: {error}"))
+        return
+    text = _read(replace(inner, path=f"{source.path}!{name}"), limit, depth + 1, leaf)
+    if text.kind != "binary":
+        parts.append(Part(name, leaf.content_type, span, text))
 
 
 def _read_binary(source: Source, lines: Lines) -> Text:
-    whole = Assembly(Scan(lines, bytearray(b".") * len(lines)))
+    whole = Assembly(Scan(lines, bytearray([OUTSIDE]) * len(lines)))
     whole.whole(Role.OTHER)
-    wrong = Damage(
-        DamageKind.UNDECODABLE, lines.span(1, len(lines)), "the bytes are no text: nothing was read from them"
-    )
-    return _text(source, lines, "binary", whole, (), (wrong,))
-
-
-def _text(
-    source: Source,
-    lines: Lines,
-    kind: str,
-    assembly: Assembly,
-    mails: tuple[Mail, ...],
-    damage: tuple[Damage, ...] = (),
-) -> Text:
-    return Text(
-        source=source,
-        kind=kind,
-        encoding=lines.encoding.name,
-        line_endings=lines.endings,
-        n_lines=len(lines),
-        ends_with_newline=lines.ends_with_newline,
-        records=assembly.records(),
-        log_blocks=tuple(assembly.blocks),
-        mails=mails,
-        wraps=tuple(assembly.wraps),
-        damage=(*source.damage, *damage, *_damage(lines, kind, assembly)),
-        lines=lines,
-    )
-
-
-def _damage(lines: Lines, kind: str, assembly: Assembly) -> list[Damage]:
-    found = list(assembly.damage)
-    if kind in ("mail", "mbox") and (masked := list(_spans(lines, _MASKED))):
-        span = lines.span(masked[0], masked[-1])
-        found.append(Damage(DamageKind.MASKED_ADDRESS, span, "the archive replaced the domains of addresses by x"))
-    if kind != "binary" and not lines.data.isascii() and (wrong := lines.first_invalid()):
-        span = lines.span(wrong, wrong)
-        found.append(
-            Damage(
-                DamageKind.UNDECODABLE,
-                span,
-                f"from here on there are bytes that are no {lines.encoding.name}; they stand as \\xff",
-            )
-        )
-    return found
-
-
-def _spans(lines: Lines, pattern: re.Pattern[bytes]) -> list[int]:
-    first = pattern.search(lines.data)
-    if first is None:
-        return []
-    last = max(match.start() for match in pattern.finditer(lines.data, first.start()))
-    return [lines.at(first.start()), lines.at(last)]
-
-
-def _kind(found: Scan, blocks: list[LogBlock]) -> str:
-    if not blocks:
-        return "text"
-    biggest = max(blocks, key=lambda b: b.logical_records)
-    style = biggest.prefix_style or ""
-    for beginning, kind in (
-        ("journal", "journal"),
-        ("syslog", "syslog"),
-        ("logcat", "logcat"),
-        ("kmsg", "kmsg"),
-        ("clock", "console"),
-    ):
-        if style.startswith(beginning):
-            return kind
-    kinds = found.kinds
-    foreign = kinds.count(PLAIN) + kinds.count(FOREIGN) if style else 0
-    if b"\x1b" in found.lines.data or foreign > 0.05 * (kinds.count(KERNEL) + kinds.count(SHAPE)) + 8:
-        return "console"
-    return "dmesg"
+    span = lines.span(1, len(lines))
+    wrong = Damage(DamageKind.UNDECODABLE, span, "the bytes are no text: nothing was read from them")
+    return finish(source, lines, "binary", whole, damage=(wrong,))

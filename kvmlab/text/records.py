@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -9,11 +10,13 @@ from typing import overload
 
 from kvmlab.text.heal import Healed
 from kvmlab.text.lines import MAX_LINE
-from kvmlab.text.prefix import HOT, match_prefix
+from kvmlab.text.prefix import HOT, Prefix
 from kvmlab.text.record import Join, Record, Role
-from kvmlab.text.scan import Scan
+from kvmlab.text.scan import FOREIGN, Scan
 from kvmlab.text.span import Damage, DamageKind, Span
 
+_KMSG_ESCAPE = re.compile(rb"\\x([0-9a-f]{2})")
+_ESCAPE_COLOUR = re.compile(r"#033\[[0-9;]{0,20}m")
 ROLES = tuple(Role)
 CODE = {role: n for n, role in enumerate(ROLES)}
 
@@ -56,28 +59,30 @@ class Records(Sequence[Record]):
 
     def span(self, index: int) -> Span:
         """Span of record `index`, without making the record."""
-        first = self._firsts[index]
-        last = self._firsts[index + 1] - 1 if index + 1 < len(self) else len(self._lines)
-        return self._lines.span(first, last)
+        return self._lines.span(self._firsts[index], self._last_row(index))
+
+    def _last_row(self, index: int) -> int:
+        return self._firsts[index + 1] - 1 if index + 1 < len(self._roles) else len(self._lines)
 
     def role(self, index: int) -> Role:
         """Role of record `index`, without making the record."""
         return ROLES[self._roles[index]]
 
     def index_of_line(self, number: int) -> int:
-        """Index of the record that holds physical line `number`."""
-        return bisect_right(self._firsts, number) - 1
+        """Index of the record that holds the beginning of physical line `number`."""
+        return bisect_right(self._firsts, self._lines.row_of_line(number)) - 1
 
     def _make(self, index: int) -> Record:
         lines, scan = self._lines, self._scan
         first = self._firsts[index]
-        last = self._firsts[index + 1] - 1 if index + 1 < len(self._roles) else len(lines)
-        span = Span(lines.starts[first - 1], lines.starts[last], first, last)
+        last = self._last_row(index)
+        span = lines.span(first, last)
         role = ROLES[self._roles[index]]
         content = scan.content(first)
         depth = scan.depth(first)
-        damage = () if self._ascii and span.stop - span.start < MAX_LINE else self._damage(span)
-        if role is not Role.LOG:
+        simple = self._ascii and span.stop - span.start < MAX_LINE and not lines.splits
+        damage = () if simple else self._damage(first, last, span)
+        if role is not Role.LOG and scan.kinds[first - 1] != FOREIGN:
             return Record(span, role, content, quote_depth=depth, damage=damage)
         joins: tuple[Join, ...] = ()
         healed = self._healed.get(first)
@@ -104,8 +109,10 @@ class Records(Sequence[Record]):
                 depth,
                 damage,
             )
-        prefix = match_prefix(content)
+        prefix = scan.prefix(content)
         text = healed.text if healed is not None else content[prefix.end if prefix else self._indents(first) :]
+        if prefix is not None:
+            text = _unescaped(text, prefix)
         if prefix is None:
             return Record(span, role, text, joins=joins, quote_depth=depth, damage=damage)
         return Record(
@@ -124,11 +131,23 @@ class Records(Sequence[Record]):
             prefix.host,
         )
 
-    def _damage(self, span: Span) -> tuple[Damage, ...]:
+    def _damage(self, first: int, last: int, span: Span) -> tuple[Damage, ...]:
         damage: tuple[Damage, ...] = ()
-        if not self._ascii and not self._lines.valid(span.first_line, span.last_line):
+        if not self._ascii and not self._lines.valid(first, last):
             damage = (Damage(DamageKind.UNDECODABLE, span, "some bytes are no characters; they stand as \\xff"),)
-        if self._lines.cut(span.first_line):
+        if self._lines.cut(first):
             why = "the line is too long for a kernel log; only its beginning is kept as text"
             damage += (Damage(DamageKind.MALFORMED, span, why),)
+        if self._lines.is_split(first):
+            damage += (Damage(DamageKind.INTERLEAVED, span, "the line break before it was lost"),)
         return damage
+
+
+def _unescaped(text: str, prefix: Prefix) -> str:
+    """A message with the escapes of its carrier undone: `\\xNN` of /dev/kmsg, `#011` of rsyslog."""
+    if "\\x" in text and "kmsg" in prefix.rows:
+        raw = _KMSG_ESCAPE.sub(lambda m: bytes([int(m[1], 16)]), text.encode("utf-8", "surrogatepass"))
+        return raw.decode("utf-8", "backslashreplace")
+    if "#0" in text and prefix.rows[0].startswith("syslog"):
+        return _ESCAPE_COLOUR.sub("", text).replace("#011", "\t").replace("#012", "\n")
+    return text

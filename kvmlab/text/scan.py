@@ -1,4 +1,4 @@
-"""First pass over a text: what each physical line is, one byte a line, so that a huge log costs little memory."""
+"""First pass over a text: what each row is, one byte a row, so that a huge log costs little memory."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from kvmlab.text.quotes import peel
 from kvmlab.text.shapes import has_shape
 
 # Kinds of lines; letters, so that a text can be searched by regular expression over its kinds.
-KERNEL, SHAPE, PLAIN, FOREIGN, BLANK, PROMPT, OUTSIDE = b"KSPF_$."
+KERNEL, SHAPE, PLAIN, FOREIGN, BLANK, PROMPT, OUTSIDE, FRAGMENT = b"KSPF_$.N"
 
+# A timestamp behind which a message can begin.
+_INNER = re.compile(rb"\[ *\d{1,12}\.\d{6}\](?=[ \[]|[\r\n])")
+_INNER_TEXT = re.compile(r"\[ *\d{1,12}\.\d{6}\]")
+# What /dev/kmsg puts below a message.
+_DICTIONARY = re.compile(r" [A-Z][A-Z0-9_]{0,63}=")
 _BLANKS = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-9;?<=>]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,1024}(?:\x07|\x1b\\)|[()*+#%][0-9A-Za-z]"
@@ -55,14 +60,18 @@ def clean(text: str) -> str:
 
 @dataclass(slots=True)
 class Scan:
-    """The lines of a text with their kinds.
+    """The rows of a text with their kinds.
 
     Args:
-        lines: the physical lines.
-        kinds: kind of line n at n - 1.
-        depths: quote depth of line n at n - 1; empty where nothing is quoted.
+        lines: the rows.
+        kinds: kind of row n at n - 1.
+        depths: quote depth of row n at n - 1; empty where nothing is quoted.
         quoted: whether quote marks are taken off.
-        backwards: first line whose timestamp is before that of the line above, None if there is none.
+        backwards: rows whose timestamp is before that of the row above.
+        carrier: a carrier that the prefix table does not know.
+        flows: 1 at n - 1 where row n is format=flowed, 2 with DelSp; empty where none is.
+        splits: offsets at which a second log record begins within a row.
+        gaps: rows before which numbered messages are missing, and how many.
     """
 
     lines: Lines
@@ -70,59 +79,111 @@ class Scan:
     depths: array[int] = field(default_factory=lambda: array("L"))
     quoted: bool = False
     backwards: list[int] = field(default_factory=list)
+    carrier: re.Pattern[str] | None = None
+    flows: bytearray = field(default_factory=bytearray)
+    splits: list[int] = field(default_factory=list)
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, lines: Lines, carrier: re.Pattern[str] | None) -> Scan:
+        """A scan in which no row has been looked at."""
+        return cls(lines, bytearray([OUTSIDE]) * len(lines), carrier=carrier)
+
+    def flow(self, first: int, last: int, delsp: bool) -> None:
+        """Take the rows `first` to `last` for format=flowed."""
+        self.flows = self.flows or bytearray(len(self.lines))
+        self.flows[first - 1 : last] = bytes([1 + delsp]) * (last + 1 - first)
 
     def content(self, number: int) -> str:
-        """Line `number` cleaned, without its quote marks."""
+        """Row `number` cleaned, without its quote marks and without the blank that format=flowed stuffs."""
+        return self.peeled(number)[1]
+
+    def peeled(self, number: int) -> tuple[int, str]:
+        """Quote depth and content of a row."""
         text = clean(self.lines.text(number))
-        return peel(text)[1] if self.quoted else text
+        if not self.quoted:
+            return 0, text
+        depth, text = peel(text)
+        if self.flows and self.flows[number - 1] and text.startswith(" "):
+            text = text[1:]
+        return depth, text
 
     def depth(self, number: int) -> int:
-        """Quote depth of line `number`."""
+        """Quote depth of row `number`."""
         return self.depths[number - 1] if self.depths else 0
 
     def prefix(self, content: str) -> Prefix | None:
-        """Prefix of a line's content."""
-        return match_prefix(content)
+        """Prefix of a row's content."""
+        return match_prefix(content, self.carrier)
+
+    def mostly_kernel(self) -> bool:
+        """Whether most rows carry a kernel prefix."""
+        kernel = self.kinds.count(KERNEL)
+        return 2 * kernel >= len(self.kinds) - self.kinds.count(BLANK) and kernel > 0
 
 
 def scan(lines: Lines, first: int, last: int, *, quoted: bool = False, into: Scan | None = None) -> Scan:
-    """Find the kinds of the lines `first` to `last`; lines outside stay `OUTSIDE`."""
-    found = into or Scan(lines, bytearray([OUTSIDE]) * len(lines))
+    """Find the kinds of the rows `first` to `last`; rows outside stay `OUTSIDE`."""
+    found = into or Scan.of(lines, None)
     if quoted and not found.depths:
         found.depths = array("L", bytes(array("L").itemsize * len(lines)))
         found.quoted = True
-    kinds, depths, starts, data = found.kinds, found.depths, lines.starts, lines.data
-    hot = HOT_BYTES if lines.encoding.unit == 1 else None
-    before = -1
+    kinds, starts, data = found.kinds, lines.starts, lines.data
+    hot = HOT_BYTES if lines.encoding.unit == 1 and lines.plain else None
+    before, seq = -1, None
     for number in range(first, last + 1):
-        start = starts[number - 1]
+        start, stop = starts[number - 1], starts[number]
         if hot is not None and (match := hot.match(data, start)):
             kinds[number - 1] = KERNEL
             now = int(match[1] + match[2])
             if now < before:
                 found.backwards.append(number)
             before = now
+            if data.find(b"[", match.end(), stop) > 0 and (inner := _INNER.search(data, match.end(), stop)):
+                found.splits.extend(_inner(data, inner.start(), stop))
             continue
-        text = clean(lines.text(number))
+        depth, text = found.peeled(number)
         if quoted:
-            depths[number - 1], text = peel(text)
-        kind, time = kind_of(text)
-        if time is not None:
-            if time < before:
-                found.backwards.append(number)
-            before = time
+            found.depths[number - 1] = depth
+        kind, prefix = kind_of(text, found.carrier)
+        if kind == KERNEL and prefix is not None:
+            if prefix.time_ns is not None:
+                now = prefix.time_ns // 1000
+                if now < before:
+                    found.backwards.append(number)
+                before = now
+            if prefix.seq is not None:
+                if seq is not None and prefix.seq > seq + 1:
+                    found.gaps.append((number, prefix.seq - seq - 1))
+                if prefix.fragment and prefix.seq == seq:
+                    kind = FRAGMENT
+                seq = prefix.seq
+        elif kind != BLANK and seq is not None and _DICTIONARY.match(text):
+            kind = FOREIGN
         kinds[number - 1] = kind
+        if hot is not None and kind in (KERNEL, SHAPE, PLAIN, PROMPT) and not (quoted and kind != KERNEL):
+            found.splits.extend(_further(data, start, stop, text, prefix))
     return found
 
 
-def kind_of(content: str) -> tuple[int, int | None]:
-    """Kind of a line, and its time in microseconds since boot."""
+def _inner(data: bytes, start: int, stop: int) -> list[int]:
+    return [match.start() for match in _INNER.finditer(data, start, stop)]
+
+
+def _further(data: bytes, start: int, stop: int, text: str, prefix: Prefix | None) -> list[int]:
+    """Offsets in a row at which another record begins, the line break before it lost."""
+    if not _INNER.search(data, start, stop) or "message repeated" in text:
+        return []
+    own = len(_INNER_TEXT.findall(text[: prefix.end])) if prefix else 0
+    return [at for at in _inner(data, start, stop)[own:] if at > start]
+
+
+def kind_of(content: str, carrier: re.Pattern[str] | None = None) -> tuple[int, Prefix | None]:
+    """Kind of a row's content, and its prefix."""
     if not content or content.isspace():
         return BLANK, None
-    if prefix := match_prefix(content):
-        if not prefix.kernel:
-            return FOREIGN, None
-        return KERNEL, None if prefix.time_ns is None else prefix.time_ns // 1000
+    if prefix := match_prefix(content, carrier):
+        return (KERNEL if prefix.kernel else FOREIGN), prefix
     if has_shape(content):
         return SHAPE, None
     return (PROMPT if _PROMPT.match(content, 0, 400) else PLAIN), None
@@ -138,7 +199,5 @@ def prompt_parts(content: str) -> dict[str, str | None]:
     if match is None:
         return {"command": content}
     parts = match.groupdict()
-    return {
-        **{k: parts[k] for k in ("time", "user", "host", "cwd")},
-        "command": (parts["command"] or parts["bare"] or "").strip(),
-    }
+    command = (parts["command"] or parts["bare"] or "").strip()
+    return {**{name: parts[name] for name in ("time", "user", "host", "cwd")}, "command": command}

@@ -273,7 +273,7 @@ class Text:
         """Physical line `number`, from 1, as it stands."""
         if self.lines is None:
             raise IndexError(number)
-        return self.lines.text(number)
+        return self.lines.line_text(number)
 
     def block_of(self, record: int) -> LogBlock | None:
         """The log block that record number `record` belongs to."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from kvmlab.text.names import Names
 from kvmlab.text.pairs import pair_of
 from kvmlab.text.quotes import peel
-from kvmlab.text.scan import ELISION, KERNEL, PLAIN, SHAPE, Scan, clean
+from kvmlab.text.scan import ELISION, FRAGMENT, KERNEL, PLAIN, SHAPE, Scan, clean
 from kvmlab.text.width import Candidate, Width, width_of
 
-_FOLLOWS = re.compile(rb"(?<=[KSP])[SP]")
+_FOLLOWS = re.compile(rb"(?<=[KSPN])[SPN]")
 # Beyond this many pieces nothing is one record of a kernel log.
 MAX_PIECES = 64
 _TELLING = 200
@@ -19,11 +19,12 @@ _TELLING = 200
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Why a line continues the one above: by width (`columns`, `words`, `flowed`) or by a pair."""
+    """Why a row continues the one above: `columns`, `words`, `flowed` (`delsp`: its last blank goes) or `fragment`."""
 
     kind: str
     reason: str
     certain: bool = True
+    delsp: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,15 @@ def plan_joins(scan: Scan, first: int, last: int, *, mail: bool) -> Plan:
     kinds = scan.kinds
     prefixed = kinds.find(KERNEL, first - 1, last) >= 0
     candidates: list[Candidate] = []
+    links: dict[int, Link] = {}
     pieces = margin = 0
     record = ""
     for match in _FOLLOWS.finditer(kinds, first - 1, last):
         number = match.start() + 1
         if number == first or scan.depth(number) != scan.depth(number - 1):
+            continue
+        if kinds[number - 1] == FRAGMENT:
+            links[number] = Link("fragment", "netconsole sent the message in fragments")
             continue
         text = scan.content(number)
         if ELISION.match(text, 0, 100):
@@ -77,12 +82,14 @@ def plan_joins(scan: Scan, first: int, last: int, *, mail: bool) -> Plan:
     telling = candidates if prefixed or mail else [c for c in candidates if c.paired]
     width = width_of(telling, lambda whole: _longest(scan, first, last, whole), _apart(scan, telling))
     flowed = sum(c.above_blank for c in candidates) >= 3
-    links = {}
     for c in candidates:
         # What stands below a line that is no log text is none either.
         if prefixed and kinds[c.number - 2] == PLAIN and c.number - 1 not in links:
             continue
-        if link := _link(c, width, prefixed, kinds[c.number - 1] == SHAPE, flowed):
+        flow = scan.flows[c.number - 2] if scan.flows and c.above_blank else 0
+        if flow and (prefixed or kinds[c.number - 1] != SHAPE):
+            links[c.number] = Link("flowed", "the line above ends in a soft line break", delsp=flow == 2)
+        elif link := _link(c, width, prefixed, kinds[c.number - 1] == SHAPE, flowed):
             links[c.number] = link
     return Plan(links, width)
 

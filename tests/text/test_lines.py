@@ -40,7 +40,8 @@ def naive(text: str) -> list[str]:
 def test_lines_of_utf8(text):
     lines = Lines(text.encode())
     assert [lines.text(n) for n in range(1, len(lines) + 1)] == [x.rstrip("\r\n") for x in naive(text)]
-    assert b"".join(lines.raw(n) for n in range(1, len(lines) + 1)) == text.encode()
+    spans = [lines.span(n, n) for n in range(1, len(lines) + 1)]
+    assert b"".join(text.encode()[s.start : s.stop] for s in spans) == text.encode()
 
 
 @pytest.mark.parametrize("name", ["utf-16", "utf-32"])
@@ -64,7 +65,7 @@ def test_endings(data, endings):
 def test_spans_and_places():
     lines = Lines(b"ab\ncd\r\n\r\nef")
     assert lines.span(2, 3) == Span(3, 9, 2, 3)
-    assert [lines.at(n) for n in (0, 2, 3, 7, 9, 10, 99)] == [1, 1, 2, 3, 4, 4, 4]
+    assert [lines.line_at(n) for n in (0, 2, 3, 7, 9, 10, 99)] == [1, 1, 2, 3, 4, 4, 4]
 
 
 def test_a_long_line_is_cut_between_characters():

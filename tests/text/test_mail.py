@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kvmlab.text.mail import decoded, patch_tag
+from kvmlab.text.headers import decoded
+from kvmlab.text.mail_facts import patch_tag
 from kvmlab.text.quotes import attribution_of, peel
 from kvmlab.text.reader import read_text
 from kvmlab.text.record import Role

@@ -1,0 +1,173 @@
+"""Logs that are lists of fields: journalctl's json, export and verbose output, dmesg -J, and JSON lines of collectors.
+
+Each entry becomes one row (further rows of no bytes if its message has several lines), written as the carrier row
+`fields` of the prefix table, so that everything after this reads it like any other line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from array import array
+
+from kvmlab.text.lines import Lines, Stretch
+
+# Marks the prefix that stands for the fields; no log begins a line with it.
+MARK = "\x1d"
+# A message of more lines is not taken apart further.
+MAX_MESSAGE_LINES = 400
+_SAMPLE_LINES = 50
+
+_FIELD = re.compile(
+    rb'"([@\w]{1,64})"\s*:\s*("(?:[^"\\]|\\.)*(?:"|$)|-?[\d.]{1,40}|\[[\d,\s]*\]|\[\s*"(?:[^"\\]|\\.)*"|null|true|false)',
+    re.DOTALL,
+)
+_EXPORT = re.compile(rb"(?m)^(?:__CURSOR|__REALTIME_TIMESTAMP|_BOOT_ID|__MONOTONIC_TIMESTAMP)=")
+_VERBOSE = re.compile(rb"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* \S{1,8} \[s=")
+_VERBOSE_FIELD = re.compile(rb"(?m)^\s+([A-Z_][A-Z0-9_]*)=(.*)$")
+_MESSAGES = ("MESSAGE", "message", "msg", "log", "text", "line")
+_TIMES = ("_SOURCE_MONOTONIC_TIMESTAMP", "__MONOTONIC_TIMESTAMP")
+_CLOCKS = ("__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "@timestamp", "timestamp", "time", "ts")
+_HOSTS = ("_HOSTNAME", "hostname", "host")
+_PROGRAMS = ("SYSLOG_IDENTIFIER", "_COMM", "ident", "tag", "program")
+_CLEAN = re.compile(r"[,;\s]")
+
+
+def fields_stretch(lines: Lines) -> tuple[str, Stretch] | None:
+    """The kind of such a log and how its rows are decoded; None if the text is something else."""
+    data = lines.data
+    if lines.encoding.unit > 1 or not len(lines):
+        return None
+    start = lines.encoding.bom
+    head = data[start : start + 4096].lstrip()
+    if head[:1] in (b"{", b"["):
+        return _json(lines)
+    stop = lines.starts[min(len(lines), _SAMPLE_LINES)]
+    if head[:1] in (b"_", b"P", b"S", b"M") and _EXPORT.search(data, 0, stop):
+        return "journal-export", Stretch(0, len(data), _export_row, _export_rows(data))
+    if _VERBOSE.match(data, start):
+        rows = [0]
+        rows.extend(s for s in lines.starts[1:-1] if data[s : s + 1].isupper() and _VERBOSE.match(data, s))
+        return "journal-export", Stretch(0, len(data), _verbose_row, rows)
+    return None
+
+
+def _json(lines: Lines) -> tuple[str, Stretch] | None:
+    data = lines.data
+    first = data[lines.starts[0] : lines.starts[1]]
+    names = {m[1] for m in _FIELD.finditer(data, 0, lines.starts[min(len(lines), _SAMPLE_LINES)])}
+    if not names.intersection(name.encode() for name in _MESSAGES):
+        return None
+    journal = bool(names & {b"MESSAGE", b"_TRANSPORT", b"__REALTIME_TIMESTAMP"})
+    kind = "journal-json" if journal else "dmesg" if b"pri" in names and b"msg" in names else "json"
+    rows = array("Q")
+    if _FIELD.search(first):
+        for number in range(1, len(lines) + 1):
+            start, stop = lines.starts[number - 1], lines.starts[number]
+            rows.append(start)
+            if data.find(b"\\n", start, stop) >= 0:
+                rows.extend([stop] * _further(_json_row(data[start:stop])))
+    else:
+        # Objects over several lines: each row ends with the line that closes one.
+        at = 0
+        for number in range(1, len(lines) + 1):
+            start, stop = lines.starts[number - 1], lines.starts[number]
+            if data[start : start + 64].lstrip()[:1] == b"}" or number == len(lines):
+                rows.append(at)
+                if b"pri" not in names and data.find(b"\\n", at, stop) >= 0:
+                    rows.extend([stop] * _further(_json_row(data[at:stop])))
+                at = stop
+    return kind, Stretch(0, len(data), _json_row, rows)
+
+
+def _further(text: str) -> int:
+    return min(text.count("\n"), MAX_MESSAGE_LINES)
+
+
+def _json_row(raw: bytes) -> str:
+    fields: dict[str, str] = {}
+    for match in _FIELD.finditer(raw):
+        fields.setdefault(match[1].decode(), _value(match[2]))
+    if "pri" in fields and "msg" in fields:
+        # util-linux 2.38 lets a message run on to the end of its buffer.
+        fields["msg"] = fields["msg"].split("\n", 1)[0]
+    return _row(fields) if fields else raw.decode("utf-8", "backslashreplace")
+
+
+def _value(raw: bytes) -> str:
+    if raw[:1] == b'"':
+        text = raw if raw.endswith(b'"') and len(raw) > 1 else raw + b'"'
+        try:
+            return str(json.loads(text.decode("utf-8", "backslashreplace"), strict=False))
+        except ValueError:
+            return raw[1:].decode("utf-8", "backslashreplace")
+    if raw[:1] == b"[":
+        numbers = [int(n) for n in re.findall(rb"\d{1,4}", raw)] if b'"' not in raw else []
+        return bytes(n & 255 for n in numbers).decode("utf-8", "backslashreplace")
+    return "" if raw == b"null" else raw.decode()
+
+
+def _row(fields: dict[str, str]) -> str:
+    def first(names: tuple[str, ...]) -> str:
+        return next((fields[name] for name in names if fields.get(name)), "")
+
+    message = first(_MESSAGES).rstrip("\n")
+    program = first(_PROGRAMS)
+    transport = fields.get("_TRANSPORT", "")
+    if transport == "kernel" or (not program and not transport):
+        program = "kernel"
+    level = fields.get("PRIORITY") or fields.get("pri") or fields.get("priority", "")
+    micros = first(_TIMES)
+    clock = first(_CLOCKS)
+    if "pri" in fields and re.fullmatch(r"\d{1,12}\.\d{1,6}", fields.get("time", "")):
+        seconds, fraction = fields["time"].split(".")
+        micros, clock = str(int(seconds) * 1_000_000 + int(fraction.ljust(6, "0"))), ""
+    head = ",".join(
+        _CLEAN.sub("_", part)[:64] for part in (level, micros, clock, first(_HOSTS), program, fields.get("caller", ""))
+    )
+    return "\n".join(f"{MARK}{head};{line}" for line in message.split("\n", MAX_MESSAGE_LINES))
+
+
+def _export_rows(data: bytes) -> array[int]:
+    rows = array("Q")
+    at, entry, multiline = 0, 0, 0
+    while at < len(data):
+        stop = data.find(b"\n", at)
+        stop = len(data) if stop < 0 else stop + 1
+        if data[at:stop].strip() == b"":
+            # A blank line ends an entry.
+            rows.append(entry)
+            rows.extend([stop] * multiline)
+            entry, multiline = stop, 0
+        elif data.find(b"=", at, stop) < 0 and stop + 8 <= len(data):
+            length = int.from_bytes(data[stop : stop + 8], "little")
+            if data[at:stop].strip() == b"MESSAGE":
+                body = data[stop + 8 : stop + 8 + min(length, len(data))]
+                multiline = min(body.rstrip(b"\n").count(b"\n"), MAX_MESSAGE_LINES)
+            stop = min(len(data), stop + 8 + length + 1)
+        at = stop
+    if entry < len(data):
+        rows.append(entry)
+        rows.extend([len(data)] * multiline)
+    return rows
+
+
+def _export_row(raw: bytes) -> str:
+    fields: dict[str, str] = {}
+    at = 0
+    while at < len(raw):
+        stop = raw.find(b"\n", at)
+        stop = len(raw) if stop < 0 else stop + 1
+        name, equals, value = raw[at:stop].rstrip(b"\n").partition(b"=")
+        if not equals and name and stop + 8 <= len(raw):
+            length = int.from_bytes(raw[stop : stop + 8], "little")
+            value = raw[stop + 8 : stop + 8 + length]
+            stop = min(len(raw), stop + 8 + length + 1)
+        fields.setdefault(name.decode("utf-8", "backslashreplace"), value.decode("utf-8", "backslashreplace"))
+        at = stop
+    return _row(fields) if any(name in fields for name in _MESSAGES) else ""
+
+
+def _verbose_row(raw: bytes) -> str:
+    fields = {m[1].decode(): m[2].decode("utf-8", "backslashreplace") for m in _VERBOSE_FIELD.finditer(raw)}
+    return _row(fields) if "MESSAGE" in fields else raw.decode("utf-8", "backslashreplace").split("\n", 1)[0]
