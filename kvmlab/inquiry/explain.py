@@ -8,6 +8,7 @@ from kvmlab.errors import UnusableInput
 from kvmlab.inquiry.explain_flags import flag_rows
 from kvmlab.inquiry.explain_gaps import gaps
 from kvmlab.inquiry.explain_host import host_rows
+from kvmlab.inquiry.explain_mail import mail_rows
 from kvmlab.inquiry.explain_page import page_rows, reason_rows
 from kvmlab.inquiry.explain_stack import stack_rows
 from kvmlab.inquiry.explain_words import word_rows
@@ -35,8 +36,11 @@ def explain(subject: Log | Report, *, index: int | None = None) -> Explanation:
     >>> explanation.find("physical address").value
     '0xfb1665000'
     """
-    report, before = (subject, None) if isinstance(subject, Report) else choose(subject, index)
-    return Explanation(report, tuple(_rows(report, before)), tuple(gaps(report, before)))
+    if isinstance(subject, Report):
+        return Explanation(subject, tuple(_rows(subject, None)), tuple(gaps(subject)))
+    report, before = choose(subject, index)
+    rows = (*_rows(report, before), *mail_rows(subject.text, report))
+    return Explanation(report, rows, tuple(gaps(report, before)))
 
 
 def choose(log: Log, index: int | None = None) -> tuple[Report, Report | None]:

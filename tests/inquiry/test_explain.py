@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,24 @@ def test_system_call_of_the_fragment_as_worked_out_by_hand(log: Log) -> None:
     assert (call.registers.rax, call.registers.errno) == (-38, "ENOSYS")
     assert call.registers.rflags is not None
     assert call.registers.rflags.names == ("PF", "ZF", "IF")
+
+
+def test_the_senders_words_are_kept_apart(case_dir: Path) -> None:
+    mail = b"Subject: it breaks\nFrom: somebody\nDate: Wed, 31 Jul 2024 12:00:00 +0000\n\nLook at this:\n\n"
+    mail += (case_dir / "raw.txt").read_bytes() + b"\nThis repeats for many pages.\n"
+    explanation = explain(read_log(mail))
+    row = explanation.find("said by the sender")
+    assert row.value == "This repeats for many pages."
+    assert "at most 60 such reports" in row.meaning
+    assert explanation.find("subject").value == "it breaks"
+    assert not [r for r in explain(read_log(case_dir / "raw.txt")).rows if r.topic == row.topic]
+
+
+def test_what_the_reporter_of_the_trace_states(shared: Path) -> None:
+    expected = json.loads((shared / "reference" / "seed_expected.json").read_text(encoding="utf-8"))["repeat"]
+    row = explain(read_log(shared / "seed" / "lkml-report.txt")).find("said by the sender")
+    assert row.value == expected["text"]
+    assert ("lower bound" in row.meaning) is expected["stated_by_reporter"]
 
 
 def test_a_page_outside_its_zone_is_a_contradiction() -> None:
