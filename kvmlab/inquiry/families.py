@@ -24,6 +24,8 @@ _WORDS: Mapping[Kind, str] = {
     Kind.REFCOUNT: "refcount_t", Kind.LIST_CORRUPTION: "List corruption", Kind.SUPPRESSED: "Suppressed reports",
     Kind.FRAGMENT: "Part of a report", Kind.OTHER: "Other report",
 }  # fmt: skip
+# Kinds whose title says more about what happened than the reason of the page dump.
+_SAYS_WHAT = frozenset({Kind.KASAN, Kind.KFENCE, Kind.REFCOUNT, Kind.LIST_CORRUPTION, Kind.RCU_STALL})
 _PAGE_SHIFT = 12
 
 
@@ -81,13 +83,16 @@ class Family:
     @property
     def title(self) -> str:
         """Kind, commonest reason and first interesting function: `Bad page state (nonzero mapcount) in do_wp_page`."""
-        reason = next(iter(self.reasons), None)
-        what = _WORDS[self.kind] + (f" ({reason})" if reason else "")
-        if self.signature.interesting is not None:
-            return f"{what} in {self.signature.interesting}"
-        if self.signature.functions:
-            return f"{what} in {self.signature.functions[-1]}"
-        return what if reason or not self.signature.detail else f"{what} ({self.signature.detail})"
+        first = self.reports[0]
+        what = _WORDS[self.kind]
+        if self.kind is Kind.OTHER and first.rule is not None:
+            what = first.rule.replace("_", " ")
+        said = first.fields.get("what") if self.kind in _SAYS_WHAT else next(iter(self.reasons), None)
+        functions = self.signature.functions
+        if not said and not functions:
+            said = self.signature.detail
+        named = self.signature.interesting or (functions[-1] if functions else None)
+        return what + (f" ({said})" if said and said != first.rule else "") + (f" in {named}" if named else "")
 
     @property
     def reasons(self) -> dict[str, int]:

@@ -13,12 +13,12 @@ _FUNCTIONS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("x86_64", re.compile(r"x86_64_start_\w+|secondary_startup_64\w*")),
     ("i386", re.compile(r"entry_SYSENTER_32|entry_INT80_32|do_int80_syscall_32|sysenter_\w+|i386_start_kernel")),
     ("arm64", re.compile(r"el0\w*_sync|el[01]_svc\w*|__arm64_sys_\w+|el[01]h?_\d\d_\w+|__primary_switched")),
-    ("arm", re.compile(r"ret_fast_syscall|__irq_svc|__dabt_usr|__und_svc|__irq_usr")),
+    ("arm", re.compile(r"ret_fast_syscall|__irq_svc|__dabt_usr|__und_svc|__irq_usr|unwind_backtrace")),
     ("riscv", re.compile(r"__riscv_sys_\w+|do_trap_ecall_u|ret_from_exception|_new_vmalloc_restore\w+")),
     ("powerpc", re.compile(r"system_call_exception|system_call_(?:vectored_)?common|DataAccess_virt")),
     ("s390", re.compile(r"pgm_check_handler|__do_pgm_check|kernel_thread_starter|__s390x_sys_\w+")),
-    ("mips", re.compile(r"handle_sys\w*|syscall_common|except_vec\w*|ret_from_exception_mips")),
-    ("loongarch", re.compile(r"handle_syscall|do_syscall_loongarch")),
+    ("mips", re.compile(r"handle_sys(?:64|n32)?|syscall_common|except_vec\w*")),
+    ("loongarch", re.compile(r"handle_syscall")),
 )  # fmt: skip
 _RELEASES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("x86_64", re.compile(r"x86_64|amd64")),
@@ -27,6 +27,11 @@ _RELEASES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("powerpc", re.compile(r"ppc64|ppc")),
     ("s390", re.compile(r"s390x?")),
     ("riscv", re.compile(r"riscv")),
+    ("parisc", re.compile(r"parisc|hppa")),
+    ("sparc", re.compile(r"sparc")),
+    ("mips", re.compile(r"mips")),
+    ("m68k", re.compile(r"m68k")),
+    ("loongarch", re.compile(r"loong")),
 )
 _HARDWARE: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("riscv", re.compile(r"riscv|SiFive|StarFive", re.IGNORECASE)),
@@ -53,6 +58,9 @@ def _candidates(report: Report) -> Iterator[str]:
     for trace in (report.call_trace, *report.traces):
         for frame in reversed(() if trace is None else trace.frames):
             yield from (arch for arch, pattern in _FUNCTIONS if pattern.fullmatch(frame.function))
+            # Only powerpc says so in words about an entry.
+            if frame.info == "unreliable":
+                yield "powerpc"
     if report.cpu_line is not None and report.cpu_line.release is not None:
         yield from (arch for arch, pattern in _RELEASES if pattern.search(report.cpu_line.release.text))
     if report.hardware is not None:

@@ -187,7 +187,9 @@ class _Builder:
         self.traces[-1].add(line, line.data)
 
     def _open_trace(self, header: Span | None) -> None:
-        self.traces.append(TraceBuilder(header=header, name=self.trace_name))
+        # `Backtrace:` with nothing behind it but the header of the call trace is one trace.
+        if not (self.traces and self.trace_name is None and not self.traces[-1].frames and not self.traces[-1].markers):
+            self.traces.append(TraceBuilder(header=header, name=self.trace_name))
         self.trace_name = None
 
     def _take_registers(self, line: Line, before: Line | None) -> None:

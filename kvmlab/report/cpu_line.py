@@ -15,8 +15,8 @@ _NEW = re.compile(
 _OLD = re.compile(r"Pid: (?P<pid>-?\d{1,10}),? comm: (?P<rest>.*)", re.DOTALL)
 _COMM_END = re.compile(r"\s*(?=Kdump: loaded|Tainted: |Not tainted|Tainted:$)")
 _KDUMP = re.compile(r"Kdump: loaded\s*")
-# Taint letters in columns, glued or collapsed; distributions put a row of dashes behind them.
-_TAINTED = re.compile(r"Tainted:(?P<letters>(?:\s+[A-Z]{1,24}(?=\s|$))*)(?:\s+-{3,})*\s*")
+# Taint letters in columns, glued or collapsed; distributions put a row of dashes and letters of their own behind them.
+_TAINTED = re.compile(r"Tainted:(?P<letters>(?:\s+(?:[A-Z]{1,24}|-{3,64})(?=\s|$))*)\s*")
 _NOT_TAINTED = re.compile(r"Not tainted(?:\s+-{3,})*\s*")
 _RELEASE = re.compile(r"(?P<release>\S{1,200})(?:\s+(?P<build>#\S{1,80}))?(?P<tail>.*)", re.DOTALL)
 _BUILD_ID = re.compile(r"\b[0-9a-f]{40}\b")
@@ -84,7 +84,7 @@ def match_cpu_line(text: str, span: Span) -> CpuLine | None:
         if loaded := _KDUMP.match(rest):
             kdump, rest = True, rest[loaded.end() :]
         if letters := _TAINTED.match(rest):
-            tainted, taint_text, rest = True, letters["letters"].strip(), rest[letters.end() :]
+            tainted, taint_text, rest = True, letters["letters"].replace("-", "").strip(), rest[letters.end() :]
         elif clean := _NOT_TAINTED.match(rest):
             rest = rest[clean.end() :]
     else:

@@ -260,5 +260,5 @@ def _era(text: str, has_pointer: bool, fields: Mapping[str, int]) -> str:
     if " refcount:" in text:
         return "5.4"
     if "flags" in fields:
-        return "2.6.16" if text.rstrip().rpartition(" ")[2].startswith("count:") else "2.6.32"
+        return "2.6.16" if text.find(" count:") > text.find(" mapcount:") else "2.6.32"
     return "4.9" if "compound_mapcount" in fields else "3.10"

@@ -51,6 +51,8 @@ def _weight(report: Report) -> int:
 
 
 def _same(a: Report, b: Report) -> bool:
+    if a.caller is not None and b.caller is not None and a.caller != b.caller:
+        return False
     if a.timestamp is not None and b.timestamp is not None:
         return a.timestamp == b.timestamp and _agree(a, b)
     if a.kind in _RECURS:

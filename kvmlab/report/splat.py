@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from kvmlab.report.lines import LINE_LENGTH, PAGE_PARTS, Line, Part, classify
-from kvmlab.report.open_splat import OpenSplat, Splat
+from kvmlab.report.open_splat import BOTTOM, OpenSplat, Splat
 from kvmlab.report.records import Kind
 from kvmlab.report.rest import read_rest
 from kvmlab.report.titles import Title
@@ -141,6 +141,10 @@ class _Stream:
             splat.add(line)
             if not splat.in_title:
                 yield from self.close()
+        elif splat is not None and splat.last.part is Part.DETAIL and not splat.pending and not splat.in_title:
+            # A decoder underlines the headings of its listings.
+            line.part = Part.DETAIL
+            splat.add(line)
         else:
             self.rule = line
 
@@ -214,14 +218,21 @@ def _accepts(splat: OpenSplat, line: Line) -> bool:
     if splat.ended:
         return part in (Part.REGISTERS, Part.CODE, Part.DETAIL, Part.TRACE) and splat.kind in _DIES
     if part is Part.TRACE:
-        return not splat.had_trace
+        # 2.6 printed `Backtrace:` and then the header of the call trace.
+        return not splat.had_trace or Part.STACK not in splat.seen
     if part is Part.STACK:
-        return not splat.closed_trace
+        return not splat.closed_trace or (not splat.sealed and splat.bottomed and _is_bottom(line))
     if part in (Part.REGISTERS, Part.CODE):
         return not splat.sealed or _may_go_on(splat)
     if part in (Part.MODULES, Part.UNLOADED, Part.END, Part.DETAIL):
         return not splat.closed_trace or _may_go_on(splat)
     return not splat.had_trace
+
+
+def _is_bottom(line: Line) -> bool:
+    """Whether a line holds nothing but functions from the bottom of a stack (two of them may follow each other)."""
+    entries = line.data.entries
+    return bool(entries) and all(BOTTOM.fullmatch(entry.function) for entry in entries)
 
 
 def _accepts_page(splat: OpenSplat, line: Line) -> bool:

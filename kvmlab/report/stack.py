@@ -76,7 +76,10 @@ _SPARC = re.compile(r"\[(?P<address>[0-9a-f]{8,16}) :\s*(?P<rest>.*?)\s*\]?")
 _SPARC_CALLER = re.compile(r"Caller\[(?P<address>[0-9a-f]{8,16})\]: (?P<rest>.*)")
 _SYMBOL = r"(?:[A-Za-z_.$](?:[\w.$]|::)*(?<![.:])|0x[0-9a-f]{1,16})"
 _PLACE = r"\+0x(?P<off>[0-9a-f]{1,16})/0x(?P<size>[0-9a-f]{1,16})"
-_ENTRY = re.compile(rf"(?P<unrel>\? )?\s*(?P<sym>{_SYMBOL})(?:{_PLACE})?(?P<tail>(?:[\s)\]].*)?)", re.DOTALL)
+_ENTRY = re.compile(
+    rf"(?P<unrel>\? )?\s*(?::(?P<old>[\w-]{{1,64}}):)?(?P<sym>{_SYMBOL})(?:{_PLACE})?(?P<tail>(?:[\s)\]].*)?)",
+    re.DOTALL,
+)
 # Names that a decoder wrote out in the manner of Rust or C++, with blanks and brackets in them.
 _ODD_ENTRY = re.compile(
     r"(?P<unrel>\? )?\s*(?P<sym>(?=[^+:<]{0,400}(?:::|<))<?[A-Za-z_][^\[\]+]{1,400})"
@@ -208,8 +211,10 @@ def _one(rest: str, inside: bool, address: int | None) -> tuple[Entry, bool] | N
     if bare and (rest != found["sym"] and not found["unrel"] and tail.info is None):
         return None
     reliable = found["unrel"] is None and tail.info != "unreliable"
+    # x86-64 of 2.6 puts the module before the symbol, between colons.
+    module = tail.module or found.groupdict().get("old")
     entry = Entry(
-        found["sym"].strip(), hex_number(found["off"]), hex_number(found["size"]), tail.module, tail.build_id, reliable,
+        found["sym"].strip(), hex_number(found["off"]), hex_number(found["size"]), module, tail.build_id, reliable,
         address, tail.source, tail.inlined, tail.info,
     )  # fmt: skip
     # An address that no symbol covers stands behind a mark, or by itself inside a trace.
@@ -244,7 +249,7 @@ def _tail(text: str, placed: bool) -> _Tail | None:
             tail.inlined = found["inline"] is not None
         elif found := _ADDR2LINE.match(rest):
             tail.source += (found["file"],)
-        elif tail.source and (found := re.match(r"[A-Za-z_][\w-]{0,63}$", rest)):
+        elif tail.source and (found := re.match(r"[A-Za-z_][\w-]{0,63}(?=\s|$)", rest)):
             # decode_stacktrace.sh of 6.9 and before prints the module bare behind the parenthesis.
             tail.module = found[0]
         elif placed and (found := re.match(r"\([^()]{0,80}\)$", rest)):
