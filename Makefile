@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export JUPYTER_PLATFORM_DIRS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint types arch lab check-case captures benchmarks constraints clean
+.PHONY: browser help demo test test-slow lint types arch lab check-case captures benchmarks constraints clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,8 +17,8 @@ help: ## list these targets
 demo: $(VENV)/.ok ## replay the reported trace and write it up into build/writeups/
 	@$(BIN)/kvmlab case publish $(CASE) --out $(OUT)
 
-test: $(VENV)/.ok lint types arch ## all checks and all tests (lint, types, architecture, tests, notebooks)
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(PYTEST_ARGS)
+test: $(VENV)/.ok browser lint types arch ## all checks and all tests (lint, types, architecture, tests, notebooks)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.ok ## the tests that are marked slow as well
 	@$(BIN)/python -m pytest -q --slow $(PYTEST_ARGS)
@@ -32,6 +32,14 @@ types: $(VENV)/.ok ## mypy --strict on kvmlab/
 arch: $(VENV)/.ok ## which room may import which
 	@mkdir -p build; $(BIN)/lint-imports --no-logo >build/arch.log 2>&1 || { cat build/arch.log; exit 1; }
 	@echo "architecture: all arrows run downwards"
+
+# The browser checks need a browser: installed where we may, or else said loudly.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+	  as=; [ "$$(id -u)" = 0 ] || as="sudo -n"; \
+	  echo "installing Chromium for the browser checks"; \
+	  { $$as apt-get update -qq && $$as apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } \
+	    >/dev/null 2>&1 || echo "NO BROWSER: the browser checks will be skipped; run 'apt-get install chromium' as root"; }
 
 lab: $(VENV)/.ok ## JupyterLab on this machine only, with its token
 	@$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb \
@@ -58,5 +66,5 @@ $(VENV)/.ok: pyproject.toml constraints.txt
 	  { echo "could not install it: run 'apt-get install python3-venv' as root, then make again" >&2; exit 1; }; }
 	@echo "setting up $(VENV) (once; about a minute)"
 	@$(PY) -m venv $(VENV)
-	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[test]'
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[test,ui,fleet]'
 	@touch $@
