@@ -132,7 +132,7 @@ def heal(
             joiner.add(piece, numbers[k - 1], False, link.reason, True)
             continue
         lead = len(piece) - len(piece.lstrip(" "))
-        piece = piece[min(lead, indent) :]
+        piece = piece.lstrip(" ") if listed else piece[min(lead, indent) :]
         if link.delsp:
             joiner.text = joiner.text.removesuffix(" ")
         blank = not (joiner.text.endswith(" ") or piece.startswith(" ") or _half_word(joiner.text, piece))

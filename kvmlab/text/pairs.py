@@ -37,7 +37,8 @@ PAIRS: tuple[Pair, ...] = (
         "page line",
         r"page: ?\S*",
         r"(?:refcount|count|mapcount|mapping|index)\S* ?\S*$",
-        r"(?:mapcount:|mapping:|index:|pfn:0x|compound_mapcount)",
+        r"(?:mapcount:|mapping:|index:|pfn:0x|compound_mapcount|\((?:null|ptrval|____ptrval____)\)"
+        r"|[0-9a-f]{8,16} index:)",
         ("page:ffffea0002f914c0 refcount:0 mapcount:0", "mapping:0000000000000000 index:0x0 pfn:0xbe453"),
     ),
     Pair(
@@ -100,7 +101,7 @@ PAIRS: tuple[Pair, ...] = (
         "module names",
         r"Modules linked in:",
         r"(?:in:|[\w)-])$",
-        rf"{_MODULE}(?: {_MODULE})*(?: \[last unloaded: ?[^\]]*\]?)?\s*$",
+        rf" *{_MODULE}(?: {_MODULE})*(?: \[last unloaded: ?[^\]]*\]?)?\s*$",
         ("Modules linked in: firewire_ohci firewire_core crc_itu_t i915", "drm i2c_algo_bit i2c_core video"),
     ),
     Pair(

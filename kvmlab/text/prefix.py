@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from kvmlab.text.prefix_rows import ROWS, Row, Stage
+from kvmlab.text.shapes import has_shape
 
 _LEVELS = ("emerg", "alert", "crit", "err", "warn", "notice", "info", "debug")
 _LEVEL_OF = {name: n for n, name in enumerate(_LEVELS)} | {"error": 3, "warning": 4}
@@ -66,6 +67,7 @@ class Prefix:
 _COMPILED = {row.name: re.compile(row.pattern) for row in ROWS}
 
 
+_AFTER_CARRIER = (Stage.LEVEL, Stage.TIME, Stage.CALLER)
 _UNKNOWN = Row("unknown_carrier", Stage.CARRIER, "", "", "", "", whole=True)
 
 
@@ -95,18 +97,14 @@ def match_prefix(line: str, carrier: re.Pattern[str] | None = None) -> Prefix | 
         return None
     rows: list[Row] = []
     found: dict[str, str] = {}
-    for stage in Stage:
+    if carrier is not None and (known := carrier.match(line, 0, stop)):
+        rows.append(_UNKNOWN)
+        at = known.end()
+    for stage in Stage if not rows else _AFTER_CARRIER:
         while True:
             match, row = _one(line, at, stop, stage)
-            if (
-                match is None
-                and carrier is not None
-                and stage is Stage.CARRIER
-                and (match := carrier.match(line, 0, stop))
-            ):
-                row = _UNKNOWN
             # A carrier may leave one blank before the kernel's own bracket.
-            if match is None and rows and line.startswith((" [", " <"), at) and stage is not Stage.CALLER:
+            if match is None and rows and line.startswith((" [", " <"), at) and Stage.CARRIER < stage < Stage.CALLER:
                 match, row = _one(line, at + 1, stop, stage)
             if match is None or row is None:
                 break
@@ -126,7 +124,7 @@ def _one(line: str, at: int, stop: int, stage: Stage) -> tuple[re.Match[str] | N
 
 
 def _prefix(line: str, rows: list[Row], found: dict[str, str], at: int) -> Prefix | None:
-    if not rows or (rows[0].whole and len(rows) == 1):
+    if not rows or (all(row.whole for row in rows) and not has_shape(line, at)):
         return None
     # A caller column alone is a prefix only with CONFIG_PRINTK_TIME off.
     if rows[0].stage is Stage.CALLER and not (rows[0].name == "caller" and line[at : at + 1] == " "):

@@ -18,10 +18,11 @@ from enum import IntEnum
 class Stage(IntEnum):
     """Where in a prefix a row may stand."""
 
-    CARRIER = 0
-    LEVEL = 1
-    TIME = 2
-    CALLER = 3
+    VIEWER = 0
+    CARRIER = 1
+    LEVEL = 2
+    TIME = 3
+    CALLER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Row:
         sample: a line that the row matches; a test runs it.
         message: what is left of the sample when the whole prefix is gone.
         kernel: whether the row by itself shows a kernel message; else `ident` must say so or a later stage must match.
-        whole: for carriers: the row counts only if a later stage matches too.
+        whole: the row counts only if a later stage matches too, or the rest looks like a line of a kernel report.
     """
 
     name: str
@@ -64,6 +65,25 @@ _LEVEL = r"(?P<lvl>emerg|alert|crit|err|error|warn|warning|notice|info|debug)"
 _SEC = r"(?P<sec>\d{1,12})\.(?P<usec>\d{6})"
 
 ROWS: tuple[Row, ...] = (
+    # Viewers: what grep, cat -n and less -N put in front of lines.
+    Row(
+        "line_number",
+        Stage.VIEWER,
+        _D,
+        r"\d{1,9}(?:[:\t] ?| {1,4})(?!\d\d:\d\d)",
+        "40831 Sep 15 08:51:36 styx kernel: page dumped because: bad pte",
+        "page dumped because: bad pte",
+        whole=True,
+    ),
+    Row(
+        "file_name",
+        Stage.VIEWER,
+        "/.dmskj",
+        r"(?:\.{0,2}/)?[\w./+-]{0,200}(?:log|messages|dmesg|txt|journal)[\w.+-]{0,64}[:-] ?(?:\d{1,9}[:-] ?)?",
+        "/var/log/kern.log.1:1234:Apr 24 16:59:22 draig kernel: BUG: Bad page state",
+        "BUG: Bad page state",
+        whole=True,
+    ),
     # What `journal` makes of a list of fields: level, microseconds, wall clock, host, program, caller.
     Row(
         "fields",
@@ -218,10 +238,19 @@ ROWS: tuple[Row, ...] = (
         whole=True,
     ),
     Row(
+        "clock_colon",
+        Stage.CARRIER,
+        _D,
+        rf"(?P<clock>{_HMS}(?:\.\d{{1,9}})?): ",
+        "03:43:48: RIP: 0033:0x7f504d0ec1d7",
+        "RIP: 0033:0x7f504d0ec1d7",
+        whole=True,
+    ),
+    Row(
         "prefix_kernel",
         Stage.CARRIER,
         "k",
-        r"(?P<ident>kernel): (?=\[ *\d+\.\d{6}\])",
+        r"(?P<ident>kernel): ",
         "kernel: [  100.000001] BUG: Bad page state",
         "BUG: Bad page state",
         kernel=False,

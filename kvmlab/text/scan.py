@@ -7,6 +7,7 @@ from array import array
 from dataclasses import dataclass, field
 
 from kvmlab.text.lines import Lines
+from kvmlab.text.pairs import pair_of
 from kvmlab.text.prefix import HOT_BYTES, Prefix, match_prefix
 from kvmlab.text.quotes import peel
 from kvmlab.text.shapes import has_shape
@@ -14,6 +15,8 @@ from kvmlab.text.shapes import has_shape
 # Kinds of lines; letters, so that a text can be searched by regular expression over its kinds.
 KERNEL, SHAPE, PLAIN, FOREIGN, BLANK, PROMPT, OUTSIDE, FRAGMENT = b"KSPF_$.N"
 
+# A wrapped line whose continuation lines carry no quote marks has at most so many of them.
+_LOST_MARKS = 60
 # A timestamp behind which a message can begin.
 _INNER = re.compile(rb"\[ *\d{1,12}\.\d{6}\](?=[ \[]|[\r\n])")
 _INNER_TEXT = re.compile(r"\[ *\d{1,12}\.\d{6}\]")
@@ -163,7 +166,38 @@ def scan(lines: Lines, first: int, last: int, *, quoted: bool = False, into: Sca
         kinds[number - 1] = kind
         if hot is not None and kind in (KERNEL, SHAPE, PLAIN, PROMPT) and not (quoted and kind != KERNEL):
             found.splits.extend(_further(data, start, stop, text, prefix))
+    if quoted:
+        _mend_quotes(found, first, last)
     return found
+
+
+def _mend_quotes(found: Scan, first: int, last: int) -> None:
+    """Give the quote depth of the log around them to rows that a mailer wrapped without repeating the marks."""
+    kinds, depths = found.kinds, found.depths
+    number = first + 1
+    while number <= last:
+        depth = depths[number - 2]
+        if (
+            kinds[number - 1] not in (PLAIN, SHAPE)
+            or kinds[number - 2] not in (KERNEL, SHAPE)
+            or depths[number - 1] >= depth
+        ):
+            number += 1
+            continue
+        end = number
+        while (
+            end <= last and end - number < _LOST_MARKS and kinds[end - 1] in (PLAIN, SHAPE) and depths[end - 1] < depth
+        ):
+            end += 1
+        if end <= last and depths[end - 1] == depth and kinds[end - 1] in (KERNEL, SHAPE):
+            depths[number - 1 : end - 1] = array("L", [depth] * (end - number))
+        else:
+            above = found.content(number - 1)
+            prefix = found.prefix(above)
+            message = above[prefix.end :] if prefix else above
+            if pair_of(message, message, found.content(number)):
+                depths[number - 1] = depth
+        number = max(end, number + 1)
 
 
 def _inner(data: bytes, start: int, stop: int) -> list[int]:

@@ -149,6 +149,7 @@ SHAPES: tuple[Shape, ...] = (
     ),
     Shape("frame_sparc", rf"\[{_HEX}{{8,16}} ?:", "[f00e7ab8 :"),
     Shape("frame_decoded", rf"(?:\? )?{_SYM} \(\S+\.[chSrs]+:\d+", " bad_page (mm/page_alloc.c:672)"),
+    Shape("frame_inline", rf"{_SYM} \S+\.[chSrs]+:\d+ \[inline\]", " __dump_stack lib/dump_stack.c:88 [inline]"),
     Shape(
         "frame_inlined",
         rf"(?:\(inlined by\) )?{_SYM} at \S+\.[chSrs]+:\d+",
