@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 MOST_CELLS: Final = 1 << 16
+_FEWEST_CELLS: Final = 2048
+_CELLS_FOR_A_RUN: Final = 64
 _PAGE: Final = 4096
 
 
@@ -26,14 +28,14 @@ def df_pfn_map(
     *,
     first: int | None = None,
     last: int | None = None,
-    cells: int = MOST_CELLS,
+    cells: int | None = None,
 ) -> pd.DataFrame:
     """Count the pages in each cell of a map; the level of detail follows from the stretch.
 
     Args:
         ranges: the pages.
         first, last: the stretch of pfns to map, widened to whole rows; from the lowest to the highest page if None.
-        cells: the most cells that the map may have.
+        cells: the most cells that the map may have, at most 65,536; None: fewer, and so larger ones, for few runs.
 
     Returns:
         one row a cell: `pfn` (its first page, uint64) and `pages` (how many of the set lie in it, uint64). The
@@ -49,8 +51,10 @@ def df_pfn_map(
     if span is None:
         raise EmptyMap("there is no pfn to map")
     low, high = span.first if first is None else first, span.last if last is None else last
-    if not ranges.between(low, high).pages:
+    inside = ranges.between(low, high)
+    if not inside.pages:
         raise EmptyMap(f"no pfn of the set lies between {low:#x} and {high:#x}")
+    cells = min(MOST_CELLS, max(_FEWEST_CELLS, len(inside) * _CELLS_FOR_A_RUN) if cells is None else cells)
     cell_order = 0
     while (row_order := cell_order + _columns_order(low, high, cell_order)) >= 0:
         start, rows = low >> row_order, (high >> row_order) - (low >> row_order) + 1
@@ -65,7 +69,7 @@ def df_pfn_map(
         "row_order": row_order,
         "source": ranges.source,
         "kernel": ranges.kernel,
-        "runs": len(ranges.between(low, high)),
+        "runs": len(inside),
     }
     return frame
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 FIGURE_MIME: Final = "application/vnd.plotly.v1+json"
+# The static twin of a live view (kvmlab.widgets.live).
+STATIC_MIME: Final = "application/vnd.kvmlab.static+json"
 _TAGS: Final = re.findall(
     r"\w+",
     "a abbr b blockquote br caption code col colgroup dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li ol p "
@@ -107,7 +109,7 @@ def _convert(notebook: NotebookNode, title: str, facts: Mapping[str, str], pictu
     from nbconvert.preprocessors.sanitize import SanitizeHTML
     from traitlets.config import Config
 
-    priority = [FIGURE_MIME, "text/html", "text/markdown", "image/png", "image/jpeg", "text/plain"]
+    priority = [FIGURE_MIME, STATIC_MIME, "text/html", "text/markdown", "image/png", "image/jpeg", "text/plain"]
     template = resources.files("kvmlab.writeup") / "page"
     with resources.as_file(template) as folder:
         exporter: Any = cast("Any", HTMLExporter)(

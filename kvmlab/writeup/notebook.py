@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CELL_TIMEOUT: Final = 180
 _INJECTED: Final = "injected-parameters"
+_WIDGET_MIME: Final = "application/vnd.jupyter.widget-view+json"
 
 
 class NotebookFailed(KvmlabError):
@@ -102,6 +103,9 @@ def settle(notebook: NotebookNode) -> NotebookNode:
             cell.metadata.pop(key, None)
         if _INJECTED in cell.metadata.get("tags", []) and _INJECTED not in taken:
             cell["id"] = _INJECTED
+        for output in cell.get("outputs", []):
+            # A view of a widget whose state is not stored shows nothing; its twin and its words stay.
+            output.get("data", {}).pop(_WIDGET_MIME, None)
     return notebook
 
 

@@ -68,4 +68,4 @@ def test_a_report_that_was_cut_is_written_up_all_the_same(case: Case, keep: int)
 
 def test_a_log_without_reports_is_refused(case: Case) -> None:
     with pytest.raises(KvmlabError, match="no report"):
-        to_text(replace(case, report=None), read_log(b"[    1.0] usb 1-1: new device\n"))
+        to_text(replace(case, report=None), read_log(b"[    1.000000] usb 1-1: new device\n"))

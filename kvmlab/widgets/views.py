@@ -1,0 +1,181 @@
+"""The controllers as widgets: replay player, pfn browser, family browser, log loader. Only words to calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kvmlab.charts.table import table
+from kvmlab.widgets.family_browser import FamilyBrowser
+from kvmlab.widgets.live import Live, Pane, button
+from kvmlab.widgets.log_loader import LogLoader
+from kvmlab.widgets.pfn_browser import MOST_ROWS, PfnBrowser
+from kvmlab.widgets.replay_player import ReplayPlayer
+
+if TYPE_CHECKING:
+    import ipywidgets
+
+
+def replay_view(player: ReplayPlayer) -> Live:
+    """The replay player: a slider for the step (arrow keys), buttons, the picture and the step in words.
+
+    Args:
+        player: the controller.
+    """
+    import ipywidgets
+
+    slider = ipywidgets.IntSlider(
+        value=player.position, min=1, max=len(player.steps), description="step", layout={"width": "60%"}
+    )
+    policy = ipywidgets.Dropdown(options=player.policies, value=player.policy, description="policy")
+    words, picture = Pane("step"), Pane("life")
+
+    def draw() -> None:
+        slider.max = len(player.steps)
+        slider.value = player.position
+        policy.value = player.policy
+        words.show_text(player.words())
+        picture.show_figure(player.figure())
+
+    slider.observe(lambda change: _if_new(player.position, change["new"], player.go_to), "value")
+    policy.observe(lambda change: _if_new(player.policy, change["new"], player.choose), "value")
+    player.watch(draw)
+    draw()
+    buttons = ipywidgets.HBox(
+        [
+            button("Back", player.back, tooltip="one step back"),
+            button("Forward", player.forward, tooltip="one step on"),
+            button("Next mark", player.next_mark, tooltip="on to the next stray put or bad page"),
+        ]
+    )
+    box = ipywidgets.VBox([ipywidgets.HBox([slider, policy]), buttons, words.widget, picture.widget])
+    return Live(box, player.twin, f"replay player: {len(player.steps)} steps (live in JupyterLab)")
+
+
+def pfn_view(browser: PfnBrowser) -> Live:
+    """The pfn browser: the map (drag to zoom in), buttons for the same by keyboard, a selection and its log lines.
+
+    Args:
+        browser: the controller.
+    """
+    import ipywidgets
+
+    from kvmlab.widgets.map_figure import MapFigure
+
+    picture = MapFigure(browser)
+    words, reports, lines = Pane("view"), Pane("reports"), Pane("lines")
+    first = ipywidgets.Text(description="from pfn", placeholder="0xfb1600")
+    last = ipywidgets.Text(description="to pfn", placeholder="0xfb16ff")
+
+    def draw() -> None:
+        words.show_text(browser.words())
+        picture.draw()
+        reports.show_table(table(browser.df_selected(), caption="Reports of the selection"))
+        owners = browser.df_owners()
+        told = "\n".join(browser.log_lines()) or "select a stretch to see its lines of the log"
+        lines.show_text(told if owners is None or owners.empty else f"{told}\n\n{table(owners, rows=MOST_ROWS)}")
+
+    def select() -> None:
+        pfns = [_pfn(first.value), _pfn(last.value)]
+        if pfns[0] is None or pfns[1] is None:
+            words.show_text("a pfn is a hex number such as 0xfb1665")
+        else:
+            browser.select(pfns[0], pfns[1])
+
+    def select_view() -> None:
+        browser.select(browser.view.first, browser.view.last)
+
+    browser.watch(draw)
+    draw()
+    moves = ipywidgets.HBox(
+        [
+            button("Closer", browser.closer, tooltip="a quarter of the view, around the page next to its middle"),
+            button("Back", browser.back, tooltip="the view before"),
+            button("All", browser.whole, tooltip="all pages"),
+            button("Lower", lambda: browser.pan(-0.5), tooltip="half a view towards lower pfns"),
+            button("Higher", lambda: browser.pan(0.5), tooltip="half a view towards higher pfns"),
+        ]
+    )
+    choice = ipywidgets.HBox(
+        [
+            first,
+            last,
+            button("Select", select, tooltip="select the stretch between the two pfns"),
+            button("Select view", select_view, tooltip="select what is in view"),
+            button("Clear", browser.clear, tooltip="select nothing"),
+        ]
+    )
+    box = ipywidgets.VBox([words.widget, moves, picture.widget, choice, reports.widget, lines.widget])
+    return Live(box, browser.twin, f"pfn browser: {browser.words()} (live in JupyterLab)")
+
+
+def family_view(browser: FamilyBrowser) -> Live:
+    """The family browser: a list, the chosen family in words, its stack beside the others, its members.
+
+    Args:
+        browser: the controller.
+    """
+    import ipywidgets
+    import plotly.graph_objects as go
+
+    chooser = ipywidgets.Select(
+        options=[(label, i) for i, label in enumerate(browser.labels())],
+        value=browser.chosen,
+        description="family",
+        rows=min(8, len(browser.families)),
+        layout={"width": "90%"},
+    )
+    words, picture, members = Pane("family"), Pane("stacks"), Pane("members")
+
+    def draw() -> None:
+        chooser.value = browser.chosen
+        words.show_text(browser.words())
+        drawn = browser.figure()
+        if drawn is None:
+            picture.show_text("no report of these families holds a stack")
+        else:
+            picture.show_figure(drawn)
+        members.show_table(table(browser.df_members(), caption="Its reports"))
+
+    chooser.observe(lambda change: _if_new(browser.chosen, change["new"], browser.choose), "value")
+    browser.watch(draw)
+    draw()
+    box = ipywidgets.VBox([chooser, words.widget, picture.widget, members.widget])
+    return Live(box, lambda: browser.figure() or go.Figure(), f"family browser: {len(browser.families)} families")
+
+
+def loader_view(loader: LogLoader) -> ipywidgets.Widget:
+    """The log loader: a path or an upload, and a sentence on what came of it.
+
+    Args:
+        loader: the controller; watch it to be told of a new log.
+    """
+    import ipywidgets
+
+    path = ipywidgets.Text(description="path", placeholder="dmesg.txt, mail.eml, log.gz", layout={"width": "60%"})
+    upload = ipywidgets.FileUpload(description="Upload a log", multiple=False)
+    words = Pane("loaded")
+
+    def uploaded(change: dict[str, Any]) -> None:
+        for file in change["new"]:
+            loader.load_bytes(file["name"], bytes(file["content"]))
+
+    upload.observe(uploaded, "value")
+    load = button("Load", lambda: loader.load(path.value), tooltip="read the file at this path")
+    loader.watch(lambda: words.show_text(loader.words()))
+    words.show_text(loader.words())
+    return ipywidgets.VBox([ipywidgets.HBox([path, load, upload]), words.widget])
+
+
+def _if_new(held: object, wanted: Any, act: Any) -> None:
+    """Pass a change of a widget on, unless it is the echo of our own."""
+    if wanted != held:
+        act(wanted)
+
+
+def _pfn(text: str) -> int | None:
+    """A pfn as people type it, with or without 0x; None if it is none."""
+    digits = text.strip().lower().removeprefix("0x")
+    try:
+        return int(digits, 16) if len(digits) <= 13 else None
+    except ValueError:
+        return None
