@@ -159,7 +159,7 @@ class PageBuilder:
         if flags is None and "flags" in fields and self._line_span is not None:
             flags = PrintedFlags(fields["flags"], (), {}, 0, None, False, self._line_span)
         head = self._head
-        compound = {key: fields[key] for key in _COMPOUND & fields.keys()}
+        compound = {key: value for key, value in fields.items() if key in _COMPOUND}
         if head is None and compound and self._line_span is not None:
             if "head" in compound:
                 compound["pointer"] = compound.pop("head")

@@ -13,7 +13,7 @@ _NEW = re.compile(
     r"CPU: (?P<cpu>\d{1,6}) (?:UID: (?P<uid>\d{1,10}) )?PID: (?P<pid>-?\d{1,10}) Comm: (?P<rest>.*)", re.DOTALL
 )
 _OLD = re.compile(r"Pid: (?P<pid>-?\d{1,10}),? comm: (?P<rest>.*)", re.DOTALL)
-_COMM_END = re.compile(r"\s*(?=Kdump: loaded|Tainted: |Not tainted|Tainted:$)")
+_COMM_END = re.compile(r"(?=Kdump: loaded|Tainted: |Not tainted|Tainted:$)")
 _KDUMP = re.compile(r"Kdump: loaded\s*")
 # Taint letters in columns, glued or collapsed; distributions put a row of dashes and letters of their own behind them.
 _TAINTED = re.compile(r"Tainted:(?P<letters>(?:\s+(?:[A-Z]{1,24}|-{3,64})(?=\s|$))*)\s*")
@@ -57,6 +57,8 @@ _COMPANY_END = frozenset(
     ]
 )
 _COMPANY_WORDS = 8
+# dump_stack_set_arch_desc() keeps 128 bytes.
+_HARDWARE_LENGTH = 256
 
 
 def match_cpu_line(text: str, span: Span) -> CpuLine | None:
@@ -149,7 +151,7 @@ def match_hardware(text: str, span: Span) -> Hardware | None:
     if found is None:
         return None
     shown = found["text"].strip()
-    bios = _BIOS.fullmatch(shown)
+    bios = _BIOS.fullmatch(shown) if len(shown) <= _HARDWARE_LENGTH else None
     if bios is None:
         return Hardware(shown, None, None, None, None, None, span)
     machine, slash, board = bios["machine"].rpartition("/")

@@ -12,7 +12,9 @@ from kvmlab.text.span import Span
 
 _POINTER = r"\((?:null|ptrval|_{4}ptrval_{4})\)|[0-9a-f]{1,16}"
 # `key:value` pairs of the page line and of the head line; a blank may stand behind the colon (compound_mapcount).
-_PAIR = re.compile(rf"(?P<key>[a-z_]+):\s{{0,16}}(?P<value>{_POINTER}|-?\d{{1,20}}|0x[0-9a-f]{{1,16}})(?=\s|$)")
+_PAIR = re.compile(
+    rf"(?<![a-z_])(?P<key>[a-z_]{{1,32}}):\s{{0,16}}(?P<value>{_POINTER}|-?\d{{1,20}}|0x[0-9a-f]{{1,16}})(?=\s|$)"
+)
 _PAGE = re.compile(rf"page:(?P<pointer>{_POINTER})?(?=\s|$)")
 _POISONED = re.compile(rf"page:(?P<pointer>{_POINTER})?\s+is uninitialized and poisoned")
 _OLD = re.compile(r"flags:0x[0-9a-f]{1,16} mapping:\S+ map(?:count|ped):-?\d{1,20} count:-?\d{1,20}")

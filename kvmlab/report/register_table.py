@@ -41,7 +41,7 @@ class RegisterRow:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pair", re.compile(self.pattern))
-        whole = rf"(?:{self.pattern}\s*)+" if self.how is How.PAIRS else self.pattern
+        whole = rf"(?:{self.pattern}\s*+)++" if self.how is How.PAIRS else self.pattern
         object.__setattr__(self, "regex", re.compile(whole))
 
 
@@ -55,11 +55,11 @@ _I386 = (
 )
 _POWERPC = (
     r"(?P<name>NIP|LR|CTR|REGS|TRAP|MSR|CR|XER|CFAR|DAR|DSISR|DEAR|ESR|IRQMASK|SOFTE): {1,2}(?P<value>[0-9a-f]{1,16})"
-    r"(?: {1,3}(?:<[\w,]*>|\(?(?:Not tainted|Tainted)[^)]*\)?(?:\s+\([^)]*\))?))?"
+    r"(?: {1,3}(?:<[\w,]*+>|\(?(?:Not tainted|Tainted)[^)]*+\)?))?"
 )
 _MIPS = (
     r"(?P<name>Hi|Lo|BadVA|PrId|Status|Cause)\s*: (?P<value>[0-9a-f]{8,16})"
-    r"(?:\s+(?:[A-Z]{2,10}\s*)+|\s+\([^)]*\))?"
+    r"(?:(?:\s+[A-Z]{2,10})++|\s+\([^)]*+\))?"
 )
 _RISCV = r"(?P<name>gp|tp|t[0-6]|s(?:1[01]|\d)|a[0-7]|sp|status|badaddr|cause) ?: (?P<value>[0-9a-f]{8,16})"
 _SPARC = (
@@ -194,3 +194,6 @@ REGISTER_ROWS: tuple[RegisterRow, ...] = (
     ),
     RegisterRow("m68k", How.TEXT, r"Frame format=.*", "Frame format=7 eff addr=00000000 ssw=0505 faddr=00000000"),
 )
+
+# All rows at once, without their groups: most lines of a log are none of them.
+ANY_ROW = re.compile("|".join(re.sub(r"\(\?P<\w+>", "(?:", row.regex.pattern) for row in REGISTER_ROWS))

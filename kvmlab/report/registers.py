@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from kvmlab.report.numbers import hex_number
 from kvmlab.report.records import Registers
-from kvmlab.report.register_table import HEX, REGISTER_ROWS, SYMBOL, How, RegisterRow
+from kvmlab.report.register_table import ANY_ROW, HEX, REGISTER_ROWS, SYMBOL, How, RegisterRow
 from kvmlab.text.span import Span
 
 
@@ -78,9 +78,10 @@ def match_registers(text: str) -> RegisterLine | None:
         return None
     if found := _RIP.match(text):
         return _instruction_pointer(found)
-    for row in REGISTER_ROWS:
-        if found := row.regex.fullmatch(text):
-            return _row(row, found)
+    if ANY_ROW.fullmatch(text):
+        for row in REGISTER_ROWS:
+            if found := row.regex.fullmatch(text):
+                return _row(row, found)
     if found := _BRACKETED.fullmatch(text):
         return RegisterLine(
             "powerpc" if found["name"] != "PC" else "m68k", {}, {found["name"]: found["symbol"].strip()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from kvmlab.report.numbers import hex_number
 
@@ -89,7 +90,8 @@ _ODD_ENTRY = re.compile(
 _MODULE = re.compile(r"\[(?P<module>[\w-]{1,64})(?: (?P<build>[0-9a-f]{40}))?\]")
 _FILE = r"[\w./+~-]{1,256}\.[a-zA-Z]{1,4}:\d{1,7}(?::\d{1,5})?"
 _FILE_ENTRY = re.compile(_FILE)
-_DECODED = re.compile(rf"\((?P<files>(?:{_FILE}|\?\?:\?|\(discriminator \d{{1,6}}\)|[ ])+)\)")
+_DECODED_ITEM = rf"(?:{_FILE}(?= |\))|\?\?:\?|\(discriminator \d{{1,6}}\))"
+_DECODED = re.compile(rf"\((?P<files>{_DECODED_ITEM}(?: +{_DECODED_ITEM})*+) *\)")
 _SYZKALLER = re.compile(rf"(?P<file>{_FILE})(?P<inline> \[inline\])?")
 _ADDR2LINE = re.compile(rf"(?:at )?(?P<file>{_FILE})(?: \(discriminator \d{{1,6}}\))?")
 _INLINED_BY = re.compile(rf"\(inlined by\) (?P<sym>{_SYMBOL}) at (?P<file>{_FILE})(?: \(discriminator \d{{1,6}}\))?")
@@ -122,6 +124,7 @@ def match_header(text: str) -> str | None:
     return None if found is None else found["rest"].strip()
 
 
+@lru_cache(maxsize=4096)  # a storm prints the same entries over and over
 def match_stack_line(text: str, inside: bool = False) -> StackLine | None:
     """Reads one line of a call trace; None if it can be none.
 
