@@ -60,7 +60,7 @@ def read_headers(lines: Lines, first: int, last: int, *, lenient: bool = False) 
                 headers.values[name] = (f"{value} {text.strip()[:HEADER_CHARS]}", line)
         elif match := HEADER.match(text):
             name = match.group(1).lower()
-            headers.values.setdefault(name, (text[match.end() :].strip()[:HEADER_CHARS], number))
+            headers.values.setdefault(name, (text[match.end() :].strip()[:HEADER_CHARS], lines.line(number)))
         elif number == first and text.startswith(("From ", ">From ")):
             continue
         elif lenient:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kvmlab.text.archive import archive_page, lore_messages
 from kvmlab.text.headers import HEADER, Headers, read_headers
 from kvmlab.text.lines import Lines
 
@@ -35,10 +36,6 @@ _KNOWN = frozenset(
     ]
 )
 _FROM_LINE = re.compile(r"From \S+ .{0,40}\b(?:19|20)\d\d\b")
-_HYPERMAIL_DATE = re.compile(
-    r"(?:Date|Sent|Received): (?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? "
-    r"(?:[A-Z][a-z]{2} \d{1,2}|\d{1,2} [A-Z][a-z]{2}) \d{4} - \d\d:\d\d:\d\d"
-)
 _EMPTY = 20
 
 
@@ -47,7 +44,7 @@ class Section:
     """One mail by line numbers: header lines, then body lines (none if `body` > `last`).
 
     Args:
-        form: `rfc822`, `mbox` or `hypermail`.
+        form: `rfc822`, `mbox`, `hypermail`, `lore` or `archive`.
         first: its first line.
         body: first line of its body.
         last: its last line.
@@ -60,17 +57,27 @@ class Section:
     last: int
     headers: Headers
 
+    @property
+    def archived(self) -> bool:
+        """Whether it is a page of an archive, not the mail itself."""
+        return self.form not in ("rfc822", "mbox")
 
-def mails_in(lines: Lines) -> tuple[Section, ...]:
-    """The mails that a text consists of; none if it is no mail."""
+
+def mails_in(lines: Lines, *, pages_only: bool = False) -> tuple[Section, ...]:
+    """The mails that a text consists of; none if it is no mail.
+
+    Args:
+        lines: its rows.
+        pages_only: look only for the forms that pages of list archives have.
+    """
     last = len(lines)
     first = next((n for n in range(1, min(last, _EMPTY) + 1) if lines.text(n).strip()), 1)
     if not last:
         return ()
-    if _FROM_LINE.match(lines.text(first)) and _rfc822(lines, first, last, "mbox", 1):
+    if not pages_only and _FROM_LINE.match(lines.text(first)) and _rfc822(lines, first, last, "mbox", 1):
         return tuple(_mbox(lines, first))
-    section = _rfc822(lines, first, last, "rfc822", 2) or _hypermail(lines, first)
-    return (section,) if section else ()
+    section = _rfc822(lines, first, last, "rfc822", 2) if not pages_only else None
+    return (section,) if section else _archived(lines)
 
 
 def _mbox(lines: Lines, first: int) -> Iterator[Section]:
@@ -95,17 +102,10 @@ def _rfc822(lines: Lines, first: int, last: int, form: str, needed: int) -> Sect
     return Section(form, first, headers.after, last, headers)
 
 
-def _hypermail(lines: Lines, first: int) -> Section | None:
-    # The page as text: the subject, then "From: name" and "Date:" in the archive's own style.
-    headers = Headers()
-    for number in range(first, min(len(lines), first + 60) + 1):
-        text = lines.text(number)
-        if _HYPERMAIL_DATE.match(text):
-            headers.values["date"] = (text.partition(":")[2].strip()[:200], number)
-            if "from" not in headers.values:
-                return None
-            headers.values.setdefault("subject", (lines.text(first).strip()[:1000], first))
-            return Section("hypermail", first, number + 1, len(lines), headers)
-        if match := HEADER.match(text):
-            headers.values.setdefault(match.group(1).lower(), (text[match.end() :].strip()[:1000], number))
-    return None
+def _archived(lines: Lines) -> tuple[Section, ...]:
+    if found := [Section("lore", *where) for where in lore_messages(lines)]:
+        return tuple(found)
+    if page := archive_page(lines):
+        form, first, body, headers = page
+        return (Section(form, first, body, len(lines), headers),)
+    return ()

@@ -63,7 +63,10 @@ def describe(form: str, span: Span, headers: Headers, entries: Sequence[Entry], 
     reply = _REPLY.match(subject) if subject else None
     version, index, total = patch_tag(subject or "")
     sender = headers.get("from") or ""
-    name, address = (sender, "") if form == "hypermail" and "@" not in sender else parseaddr(sender)
+    name, address = parseaddr(sender)
+    if form not in ("rfc822", "mbox") and "@" not in address:
+        # Archives take the address away, or write it as "ann () example ! org".
+        name, address = sender.partition(" <")[0], ""
     attributions: list[Attribution] = []
     prose: dict[int, Entry] = {}
     for entry in entries:

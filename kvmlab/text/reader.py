@@ -64,7 +64,10 @@ def _read(source: Source, limit: int, depth: int, leaf: Leaf | None) -> Text:
     declared = leaf.charset if leaf else None
     html = leaf is not None and leaf.content_type == "text/html"
     if page := html_stretch(lines, sure=html, charset=declared):
-        return _read_log(source, Lines(source.data, lines.encoding, [page]), "html")
+        rows = Lines(source.data, lines.encoding, [page])
+        if sections := mails_in(rows, pages_only=True):
+            return _read_mails(source, rows, sections, limit, depth)
+        return _read_log(source, rows, "html")
     if fields := fields_stretch(lines):
         return _read_log(source, Lines(source.data, lines.encoding, [fields[1]]), fields[0])
     if sections := mails_in(lines):
@@ -113,7 +116,7 @@ def _is_quoted(data: bytes, lines: Lines) -> bool:
 
 def _read_mails(source: Source, plain: Lines, sections: tuple[Section, ...], limit: int, depth: int) -> Text:
     regions = [region for k, section in enumerate(sections) for region in regions_of(plain, k, section)]
-    lines = Lines(plain.data, plain.encoding, stretches_of(plain, regions))
+    lines = Lines(plain.data, plain.encoding, stretches_of(plain, regions)) if plain.plain else plain
     found = Scan.of(lines, None)
     assembly = Assembly(found)
     parts: list[Part] = []
@@ -142,7 +145,7 @@ def _read_mails(source: Source, plain: Lines, sections: tuple[Section, ...], lim
         entries = [_entry(found, row, role) for row, role in assembly.rows(begins[k] - 1, ends[k])]
         span = plain.span(section.first, section.last)
         mails.append(describe(section.form, span, section.headers, entries, signatures.get(k)))
-    kind = "mbox" if len(sections) > 1 or sections[0].form == "mbox" else "mail"
+    kind = "mbox" if sections[0].form == "mbox" else "mail"
     return finish(source, lines, kind, assembly, tuple(mails), tuple(parts), tuple(damage))
 
 

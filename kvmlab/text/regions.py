@@ -43,7 +43,7 @@ def regions_of(lines: Lines, number: int, section: Section) -> Iterator[Region]:
     yield Region(number, section.first, section.body - 1, What.HEADERS, none)
     at = section.body
     found = leaves(lines, section.headers, section.body, section.last)
-    for leaf in found if section.form != "hypermail" else [Leaf(section.body, section.body, section.last)]:
+    for leaf in found if not section.archived else [Leaf(section.body, section.body, section.last)]:
         if leaf.body > at:
             yield Region(number, at, leaf.body - 1, What.HEADERS, none)
         if leaf.body > leaf.last:

@@ -76,7 +76,7 @@ class Mail:
     """One mail.
 
     Args:
-        form: `rfc822`, `mbox` or `hypermail`.
+        form: `rfc822`, `mbox`, or the page of an archive: `hypermail`, `lore`, `archive`.
         span: its lines.
         subject, subject_line: as decoded, and where.
         in_reply_to_subject: the subject without `Re:`, None if there was none.
