@@ -41,15 +41,32 @@ class ReleaseFeatures:
     """All behaviours of one release.
 
     Args:
+        table: `buddy` or `ttm`.
         release: `major.minor`.
         features: by name.
     """
 
+    table: str
     release: str
     features: dict[str, Feature]
 
     def __getitem__(self, name: str) -> str:
         return self.features[name].value
+
+    def replaced(self, values: dict[str, str]) -> ReleaseFeatures:
+        """The same release with some behaviours switched by hand.
+
+        Raises:
+            UnknownRelease: a behaviour or a value that no release has.
+        """
+        features = dict(self.features)
+        for name, value in values.items():
+            known = sorted({row.value for row in feature_rows(self.table) if row.feature == name})
+            if value not in known:
+                there = ", ".join(known) or "no such switch"
+                raise UnknownRelease(f"no release has {name[:40]}={value[:40]}; there are: {there}.")
+            features[name] = replace(features[name], value=value, basis="by hand", source="switched by hand")
+        return ReleaseFeatures(self.table, self.release, features)
 
     @property
     def uncertain(self) -> tuple[Feature, ...]:
@@ -86,7 +103,14 @@ def _features(table: str, version: tuple[int, int]) -> ReleaseFeatures:
     elif version in READ_TREES:
         # Here the value itself was read, even where the release of the change was not.
         found = {name: replace(f, basis="read") if f.basis == "between" else f for name, f in found.items()}
-    return ReleaseFeatures(".".join(map(str, version)), found)
+    else:
+        # Between two trees a value is sure only where both have it.
+        near = [max(t for t in READ_TREES if t < version), min(t for t in READ_TREES if t > version)]
+        trees = [{row.feature: row.value for row in feature_rows(table) if _holds(row, tree)} for tree in near]
+        for name, f in found.items():
+            same = all(values[name] == f.value for values in trees)
+            found[name] = replace(f, basis="read" if same else "between" if f.basis == "read" else f.basis)
+    return ReleaseFeatures(table, ".".join(map(str, version)), found)
 
 
 def release_features(table: str, release: str | KernelRelease) -> ReleaseFeatures:

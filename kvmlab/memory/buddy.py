@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kvmlab.kernel.buddy_releases import ReleaseFeatures, release_features
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 GFP_KERNEL = 0xCC0
 _DMA, _DMA32, _MOVABLE, _DIRECT, _NORETRY, _COMP, _THISNODE = 1, 4, 8, 0x400, 0x10000, 0x40000, 0x200000
-# List heads for TTM pools: 44 global lists for each node and 33 for each node of one device.
-POOL_LISTS_PER_NODE = 44 + 33
+# List heads for TTM pools of each node: those that all devices share, and those of each device.
+SHARED_POOLS, DEVICE_POOLS = 44, 33
 
 
 class Buddy:
@@ -46,6 +46,7 @@ class Buddy:
         high: pcp->high of every zone (both limits), None for the kernel's own choice.
         thp: whether order 9 has per-CPU lists (CONFIG_TRANSPARENT_HUGEPAGE).
         min_free_kbytes: the sysctl; None for the kernel's own choice.
+        ttm_devices: how many devices can have TTM pools of their own on this machine.
         engine: `numba`, `python` or `auto`.
 
     Raises:
@@ -72,13 +73,14 @@ class Buddy:
         high: int | None = None,
         thp: bool = True,
         min_free_kbytes: int | None = None,
+        ttm_devices: int = 1,
         engine: str = "auto",
         _empty: bool = False,
     ) -> None:
         features = release_features("buddy", release)
         self.zones = checked_zones(zones)
-        if not 1 <= cpus <= 4096 or not 0 <= log_rows <= 1 << 27:
-            raise BuddyError(f"{cpus} CPUs and {log_rows} rows of event log are more than the model takes.")
+        if not 1 <= cpus <= 4096 or not 0 <= log_rows <= 1 << 27 or not 0 <= ttm_devices <= 64:
+            raise BuddyError(f"{cpus} CPUs, {log_rows} rows of event log or {ttm_devices} devices are too many or few.")
         self.release = release
         self.features: ReleaseFeatures = features
         self.cpus = cpus
@@ -86,7 +88,9 @@ class Buddy:
         self.base = min(z.start for z in self.zones) // at.FRAME * at.FRAME
         pages = -(-(max(z.end for z in self.zones) - self.base) // at.FRAME) * at.FRAME
         self.nodes = max(z.nid for z in self.zones) + 1
-        self.state = at.new_state(pages, len(self.zones), self.nodes, cpus, POOL_LISTS_PER_NODE * self.nodes, log_rows)
+        self.ttm_devices = ttm_devices
+        pools = (SHARED_POOLS + DEVICE_POOLS * ttm_devices) * self.nodes
+        self.state = at.new_state(pages, len(self.zones), self.nodes, cpus, pools, log_rows)
         self._refs: dict[int, int] = {}
         numbers = zone_numbers(
             self.zones, cpus=cpus, batch_shift=int(features["batch_shift"]), min_free_kbytes=min_free_kbytes
@@ -207,10 +211,18 @@ class Buddy:
     def _request(self, order: int, gfp: int, nid: int, lru: bool | None) -> tuple[int, int, int, int]:
         movable = bool(gfp & _MOVABLE)
         kind = 0 if gfp & _DMA else 1 if gfp & _DMA32 else 3 if movable else 2
+        flags = self.request_flags(gfp) | at.F_LRU * (movable if lru is None else lru)
+        return nid * at.NR_KINDS + kind, order, int(migratetype_of_gfp(gfp)), flags
+
+    @staticmethod
+    def request_flags(gfp: int) -> int:
+        """The request flags of the step functions that an allocation mask stands for."""
         flags = at.F_DIRECT * bool(gfp & _DIRECT) | at.F_NORETRY * bool(gfp & _NORETRY)
-        flags |= at.F_THISNODE * bool(gfp & _THISNODE) | at.F_COMP * bool(gfp & _COMP)
-        flags |= at.F_LRU * (movable if lru is None else lru)
-        return nid * 4 + kind, order, int(migratetype_of_gfp(gfp)), flags
+        return flags | at.F_THISNODE * bool(gfp & _THISNODE) | at.F_COMP * bool(gfp & _COMP)
+
+    def pinned(self, pfns: Iterable[int]) -> bool:
+        """Whether any of these first pages has more references than one."""
+        return bool(self._refs) and any(int(pfn) - self.base in self._refs for pfn in pfns)
 
     def _check(self, order: int, nid: int, cpu: int) -> None:
         if not 0 <= order <= at.MAX_ORDER:

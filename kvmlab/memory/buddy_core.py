@@ -23,11 +23,9 @@ from kvmlab.memory.buddy_state import (
     NR_ORDERS,
     NR_PCPT,
     PB_ORDER,
-    PB_PAGES,
     R_BASE_PFN,
     R_CLAIM,
     R_FREE_CUT,
-    R_LOG,
     Z_FREE,
     Z_HIGHATOMIC,
     Z_KIND,
@@ -108,8 +106,8 @@ def rmqueue_smallest(s: State, z: int, order: int, mt: int) -> int:
 
 
 @hot
-def free_one_block(s: State, z: int, i: int, order: int, mt: int, to_tail: bool) -> None:
-    """Free a block of one migratetype: merge with free buddies, then link it at the head or the tail."""
+def free_one_block(s: State, z: int, i: int, order: int, mt: int) -> None:
+    """Free a block of one migratetype: merge it with free buddies, then link it at the head or the tail."""
     account(s, z, 1 << order, mt)
     pages = s.page.shape[0]
     buddy = i
@@ -129,8 +127,8 @@ def free_one_block(s: State, z: int, i: int, order: int, mt: int, to_tail: bool)
         i &= buddy
         order += 1
     s.page[i] = order
-    tail = to_tail
-    if not tail and order < MAX_ORDER - 1:
+    tail = False
+    if order < MAX_ORDER - 1:
         # The parent's buddy is free: this block will probably be merged soon, so it is better not used first.
         parent_buddy = (i & buddy) ^ (1 << (order + 1))
         tail = parent_buddy < pages and i64(s.page[parent_buddy]) == order + 1
@@ -143,20 +141,12 @@ def free_one_block(s: State, z: int, i: int, order: int, mt: int, to_tail: bool)
 
 
 @hot
-def free_to_buddy(s: State, i: int, order: int, to_tail: bool) -> None:
-    """Free a block to its zone by the type of its pageblock; 6.12 and later cut it into pageblocks first."""
+def free_to_buddy(s: State, i: int, order: int) -> None:
+    """Free a block to its zone by the type of its pageblock; 6.10 and later cut it into pageblocks first."""
     s.page[i] = INNER
-    entry = i64(s.block[i >> PB_ORDER])
-    z = entry >> ZONE_SHIFT
+    size = order
     if order > PB_ORDER and s.rule[R_FREE_CUT]:
-        for part in range(i, i + (1 << order), PB_PAGES):
-            mt = i64(s.block[part >> PB_ORDER]) & MT_MASK
-            free_one_block(s, z, part, i64(PB_ORDER), mt, to_tail)
-    else:
-        free_one_block(s, z, i, order, entry & MT_MASK, to_tail)
-
-
-@hot
-def logging(s: State) -> bool:
-    """Whether events are kept."""
-    return bool(s.rule[R_LOG] != 0)
+        size = PB_ORDER
+    for part in range(i, i + (1 << order), 1 << size):
+        entry = i64(s.block[part >> PB_ORDER])
+        free_one_block(s, entry >> ZONE_SHIFT, part, size, entry & MT_MASK)

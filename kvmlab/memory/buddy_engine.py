@@ -24,6 +24,9 @@ MODULES = (
     "buddy_fallback",
     "pcp_lists",
     "zone_alloc",
+    "ttm_state",
+    "ttm_lists",
+    "ttm_steps",
 )
 
 _STEPS: dict[str, tuple[Callable[..., Any], str]] = {}

@@ -145,7 +145,7 @@ def try_to_claim(s: State, z: int, i: int, current: int, order: int, mt: int) ->
 
 
 @step
-def rmqueue_claim(s: State, z: int, order: int, mt: int, nofragment: bool) -> int:
+def rmqueue_claim(s: State, z: int, order: int, mt: int, nofragment: int) -> int:
     """Search from the largest order down for a pageblock to claim; -1 if none can be had."""
     lowest = PB_ORDER if nofragment and order < PB_ORDER else order
     for current in range(MAX_ORDER, lowest - 1, -1):
@@ -184,7 +184,7 @@ def rmqueue_steal(s: State, z: int, order: int, mt: int) -> int:
 
 
 @step
-def fallback_before_610(s: State, z: int, order: int, mt: int, nofragment: bool) -> bool:
+def fallback_before_610(s: State, z: int, order: int, mt: int, nofragment: int) -> bool:
     """The older generation: move blocks to the lists of `mt` and say whether it is worth looking there again."""
     lowest = PB_ORDER if nofragment and order < PB_ORDER else order
     found = -1
@@ -233,7 +233,7 @@ def steal_suitable(s: State, z: int, i: int, current: int, mt: int) -> None:
 
 
 @step
-def rmqueue_fallbacks(s: State, z: int, order: int, mt: int, nofragment: bool) -> int:
+def rmqueue_fallbacks(s: State, z: int, order: int, mt: int, nofragment: int) -> int:
     """Every way to serve a request whose own lists are empty, by the release's rules; -1 if none works."""
     if not s.rule[R_MT] or mt > 2:
         return -1
@@ -257,7 +257,7 @@ def rmqueue_fallbacks(s: State, z: int, order: int, mt: int, nofragment: bool) -
 
 
 @hot
-def rmqueue(s: State, z: int, order: int, mt: int, nofragment: bool) -> int:
+def rmqueue(s: State, z: int, order: int, mt: int, nofragment: int) -> int:
     """One block from the buddy lists: own type, then the fallbacks (`C_MODE` remembers a steal in a bulk)."""
     if s.ctx[C_MODE] == MODE_NORMAL:
         i = rmqueue_smallest(s, z, order, mt)

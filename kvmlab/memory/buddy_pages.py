@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+# The number of an owner; the bit above it belongs to TTM.
+OWNER = (1 << 30) - 1
+
+
 class BuddyError(KvmlabError):
     """A request that the page allocator cannot be given; its state is unchanged."""
 
@@ -69,7 +73,7 @@ def block_at(s: at.State, base: int, pfn: int, refs: Mapping[int, int]) -> Block
         if mark < at.ALLOCATED:
             return Block(head + base, size, "pcp", mt, False, -1, 0)
         pooled = bool(mark & at.POOLED)
-        owner = -1 if pooled else int(s.prv[head])
+        owner = -1 if pooled or int(s.prv[head]) < 0 else int(s.prv[head]) & OWNER
         state = "pooled" if pooled else "allocated"
         return Block(head + base, size, state, mt, bool(mark & at.COMPOUND), owner, refs.get(head, 1))
     return Block(pfn, 0, "absent", mt, False, -1, 0)

@@ -111,7 +111,7 @@ def refill_blocks(s: State, z: int, row: int, order: int) -> int:
 
 
 @step
-def refill(s: State, z: int, cpu: int, order: int, mt: int, nofragment: bool) -> int:
+def refill(s: State, z: int, cpu: int, order: int, mt: int, nofragment: int) -> int:
     """Fill an empty per-CPU list from the buddy lists, in ascending order of arrival; returns the blocks it got."""
     row = pcp_row(s, z, cpu)
     head = pcp_list(s, z, cpu, pcp_index(s, order, mt))
@@ -134,7 +134,7 @@ def refill(s: State, z: int, cpu: int, order: int, mt: int, nofragment: bool) ->
 
 
 @hot
-def pcp_alloc(s: State, z: int, cpu: int, order: int, mt: int, nofragment: bool) -> int:
+def pcp_alloc(s: State, z: int, cpu: int, order: int, mt: int, nofragment: int) -> int:
     """Take the first block of a per-CPU list, refilled if it is empty; -1 if nothing can be had."""
     row = pcp_row(s, z, cpu)
     s.pcp[row, P_FREE_COUNT] >>= 1
@@ -161,7 +161,7 @@ def drain_one(s: State, z: int, row: int, head: int) -> int:
     list_del(s, i)
     s.page[i] = INNER
     s.pcp[row, P_COUNT] -= 1 << order
-    free_one_block(s, z, i, order, mt, False)
+    free_one_block(s, z, i, order, mt)
     s.ctx[C_DRAINED] += 1 << order
     if s.rule[R_LOG]:
         log_event(s, i64(OP_DRAIN), i, order, mt, z)

@@ -88,7 +88,7 @@ def zone_admits(s: State, z: int, order: int, column: int, kind: int) -> bool:
 
 
 @hot
-def rmqueue_zone(s: State, z: int, cpu: int, order: int, mt: int, nofragment: bool) -> int:
+def rmqueue_zone(s: State, z: int, cpu: int, order: int, mt: int, nofragment: int) -> int:
     """One block from one zone: its per-CPU lists first for the orders that have them."""
     if pcp_order(s, order):
         i = pcp_alloc(s, z, cpu, order, mt, nofragment)
@@ -102,7 +102,7 @@ def rmqueue_zone(s: State, z: int, cpu: int, order: int, mt: int, nofragment: bo
 
 @step
 def search_zones(
-    s: State, line: int, order: int, mt: int, flags: int, nofragment: bool, column: int, skip_first: bool
+    s: State, line: int, order: int, mt: int, flags: int, nofragment: int, column: int, skip_first: int
 ) -> int:
     """Walk a zonelist; without a hit, once more without fragmentation avoidance. -1 if nothing was found."""
     cpu = s.ctx[C_CPU]
@@ -111,7 +111,7 @@ def search_zones(
         return -1
     nid = s.zone[s.zonelist[line, 0], Z_NID]
     avoid = nofragment
-    start = 1 if skip_first else 0
+    start = skip_first
     while True:
         for k in range(start, s.zonelist.shape[1]):
             z = i64(s.zonelist[line, k])
@@ -129,26 +129,26 @@ def search_zones(
                 return i
         if not avoid or s.rule[R_DEFRAG]:
             return -1
-        avoid = False
+        avoid = 0
         start = 0
 
 
 @hot
-def avoids_fragmentation(s: State, line: int) -> bool:
+def avoids_fragmentation(s: State, line: int) -> int:
     """Whether the first pass leaves smaller foreign blocks alone: the preferred zone is Normal."""
     if not s.rule[R_MT]:
-        return False
+        return 0
     if s.rule[R_DEFRAG]:
-        return True
+        return 1
     first = i64(s.zonelist[line, 0])
     if first < 0 or s.zone[first, Z_KIND] != ZONE_NORMAL:
-        return False
+        return 0
     if s.rule[R_NODES] == 1:
-        return True
+        return 1
     for z in range(s.rule[R_ZONES]):
         if s.zone[z, Z_NID] == s.zone[first, Z_NID] and s.zone[z, Z_KIND] == ZONE_NORMAL - 1:
-            return True
-    return False
+            return 1
+    return 0
 
 
 @hot
@@ -196,15 +196,15 @@ def unreserve_highatomic(s: State, line: int, mt: int) -> None:
 @step
 def slow_path(s: State, line: int, order: int, mt: int, flags: int) -> int:
     """What the model has of __alloc_pages_slowpath: the min watermark, then a drain of all per-CPU lists."""
-    avoid = s.rule[R_DEFRAG] != 0
+    avoid = i64(s.rule[R_DEFRAG] != 0)
     if s.rule[R_WMARK]:
-        i = search_zones(s, line, order, mt, flags, avoid, i64(Z_MIN), False)
+        i = search_zones(s, line, order, mt, flags, avoid, i64(Z_MIN), i64(0))
         if i >= 0:
             return i
     if reaches_reclaim(s, order, mt, flags):
         unreserve_highatomic(s, line, mt)
         drain_all(s)
-        return search_zones(s, line, order, mt, flags, avoid, i64(Z_MIN), False)
+        return search_zones(s, line, order, mt, flags, avoid, i64(Z_MIN), i64(0))
     return -1
 
 
@@ -229,7 +229,7 @@ def alloc_block(s: State, line: int, order: int, mt: int, flags: int) -> int:
     i = -1
     if first >= 0:
         avoid = avoids_fragmentation(s, line)
-        direct = s.rule[R_WMARK] == 0
+        direct = i64(s.rule[R_WMARK] == 0)
         if direct:
             i = rmqueue_zone(s, first, s.ctx[C_CPU], order, own, avoid)
         if i < 0:
@@ -258,22 +258,28 @@ def free_block(s: State, i: int, order: int) -> None:
     if pcp_order(s, order) and mt != ISOLATE:
         pcp_free(s, z, s.ctx[C_CPU], i, order, mt if mt < NR_PCPT else MOVABLE)
     else:
-        free_to_buddy(s, i, order, False)
+        free_to_buddy(s, i, order)
 
 
-@entry
-def alloc_step(s: State, line: int, order: int, mt: int, flags: int) -> int:
-    """`alloc_block`, to be called from Python."""
+@step
+def alloc_one(s: State, line: int, order: int, mt: int, flags: int) -> int:
+    """`alloc_block` as a function of its own, for callers that are not inner loops."""
     return alloc_block(s, line, order, mt, flags)
 
 
-@entry
-def free_step(s: State, i: int, order: int) -> None:
-    """`free_block`, to be called from Python."""
+@step
+def free_one(s: State, i: int, order: int) -> None:
+    """`free_block` as a function of its own."""
     free_block(s, i, order)
 
 
 @entry
-def boot_free(s: State, i: int, order: int, to_tail: bool) -> None:
-    """Hand a block to the allocator for the first time (__free_pages_core)."""
-    free_to_buddy(s, i, order, to_tail)
+def alloc_step(s: State, line: int, order: int, mt: int, flags: int) -> int:
+    """One request, to be called from Python."""
+    return alloc_one(s, line, order, mt, flags)
+
+
+@entry
+def free_step(s: State, i: int, order: int) -> None:
+    """One free, to be called from Python."""
+    free_one(s, i, order)
