@@ -36,7 +36,7 @@ PAIRS: tuple[Pair, ...] = (
     Pair(
         "page line",
         r"page: ?\S*",
-        r"(?:refcount|count|mapcount|mapping|index)\S* ?\S*$",
+        r"(?:refcount|count|mapcount|mapping|index)\S* *\S*$",
         r"(?:mapcount:|mapping:|index:|pfn:0x|compound_mapcount|\((?:null|ptrval|____ptrval____)\)"
         r"|[0-9a-f]{8,16} index:)",
         ("page:ffffea0002f914c0 refcount:0 mapcount:0", "mapping:0000000000000000 index:0x0 pfn:0xbe453"),
