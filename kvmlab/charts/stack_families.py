@@ -133,6 +133,7 @@ def plot_stack_families(frame: pd.DataFrame) -> go.Figure:
         alt=f"{_title(common, len(names), len(families))}. Shared: "
         + ", ".join(names[sorted(set(frame.loc[frame["shared"], "row"]))])
         + ".",
+        width=96,
     )
 
 
