@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
+from kvmlab.kernel.bad_page_reasons import Stage, reasons
 from kvmlab.report import registers
 from kvmlab.report.build_page import PageBuilder
 from kvmlab.report.build_trace import TraceBuilder
@@ -15,8 +17,9 @@ from kvmlab.report.modules import parse_modules
 from kvmlab.report.numbers import decimal_number, hex_number
 from kvmlab.report.open_splat import Splat
 from kvmlab.report.records import CallTrace, CpuLine, Hardware, Kind, Registers, Report
+from kvmlab.report.report_damage import report_damage
 from kvmlab.report.stack import StackLine
-from kvmlab.text.span import Damage, DamageKind, Span
+from kvmlab.text.span import Span
 
 _DECIMAL_FIELDS = frozenset({"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die"})
 _USER_REGISTERS = "user-mode RIP, Code, RSP and register lines"
@@ -57,6 +60,7 @@ class _Builder:
         self.header_pfn: int | None = None
         self.fields: dict[str, str | int] = {}
         self.titles: list[Line] = []
+        self.repeats: list[Span] = []
 
     def build(self, index: int) -> Report:
         lines = self.splat.lines
@@ -83,6 +87,7 @@ class _Builder:
             span=span,
             timestamp=timed[0] if timed else None,
             last_timestamp=timed[-1] if timed else None,
+            repeats=tuple(self.repeats),
             title_span=None if title is None else title.record.span,
             process=None if process is None else str(process),
             pfn=pfn,
@@ -105,7 +110,7 @@ class _Builder:
             more_registers=tuple(blocks[1:]),
             records=tuple(line.index for line in lines),
         )
-        return _with_damage(report, self.splat)
+        return replace(report, damage=report_damage(report, self.splat))
 
     def _take(self, line: Line, before: Line | None) -> None:
         part, data, span = line.part, line.data, line.record.span
@@ -147,6 +152,10 @@ class _Builder:
             self._take_stack(line)
         elif part in (Part.REGISTERS, Part.CODE):
             self._take_registers(line, before)
+        elif part is Part.REPEAT:
+            # Only a title printed twice is another mention of the report.
+            if before is not None and before.part is Part.TITLE:
+                self.repeats.append(span)
         elif part is Part.END:
             self.end = data or self.end or ""
         elif part is Part.DETAIL and isinstance(data, Detail) and data.names:
@@ -213,10 +222,11 @@ class _Builder:
         return own, tuple(t for t in traces if t is not own)
 
     def _kind(self) -> Kind:
-        if self.splat.title is None:
+        if self.splat.title is None and self.splat.kind in (Kind.PAGE_DUMP, Kind.OTHER):
             names = {frame.function.partition(".")[0] for trace in self.traces for frame in trace.frames}
             # The title of a bad page has another log level than its dump; a console may hold only the latter.
-            return Kind.FRAGMENT if "bad_page" in names else self.splat.kind
+            if "bad_page" in names or self.page.reason in _bad_page_reasons():
+                return Kind.FRAGMENT
         return self.splat.kind
 
     def _title(self) -> Line | None:
@@ -245,50 +255,14 @@ class _Builder:
         return tuple(missing)
 
 
+@cache
+def _bad_page_reasons() -> frozenset[str]:
+    """The reasons that only `bad_page()` gives."""
+    return frozenset(reason.text for reason in reasons() if reason.stage is not Stage.DUMP)
+
+
 def _again(block: _Block, line: registers.RegisterLine) -> bool:
     """Whether a block already holds the register that a line begins a block with."""
-    names = line.values.keys() | line.symbols.keys()
-    return any(names & (held.values.keys() | held.symbols.keys()) for held, _ in block.lines)
-
-
-def _with_damage(report: Report, splat: Splat) -> Report:
-    return replace(report, damage=tuple(_damage(report, splat)))
-
-
-def _damage(report: Report, splat: Splat) -> list[Damage]:
-    damage: list[Damage] = []
-    first, last = splat.lines[0].record.span, splat.lines[-1].record.span
-    if report.kind is Kind.FRAGMENT:
-        damage.append(Damage(DamageKind.TRUNCATED_HEAD, first, "the report begins without its title line"))
-    if splat.open_stacks:
-        open_stack = splat.open_stacks[-1]
-        reason = f"the <{open_stack}> stack is not closed by </{open_stack}>: the end of the report is missing"
-        damage.append(Damage(DamageKind.TRUNCATED_TAIL, last, reason))
-    elif "call trace" in report.missing:
-        reason = "the report ends before its call trace"
-        damage.append(Damage(DamageKind.TRUNCATED_TAIL, last, reason))
-    if splat.foreign:
-        span = splat.foreign[0].record.span | splat.foreign[-1].record.span
-        n = len(splat.foreign)
-        reason = (
-            f"{n} line{'s' if n > 1 else ''} of others stand{'' if n > 1 else 's'} inside the report and left out of it"
-        )
-        damage.append(
-            Damage(
-                DamageKind.INTERLEAVED, span, reason.replace("and left", "and is left" if n == 1 else "and are left")
-            )
-        )
-    if (
-        report.page is not None
-        and report.page.pfn is not None
-        and report.pfn is not None
-        and report.page.pfn != report.pfn
-    ):
-        reason = f"the page line says pfn {report.page.pfn:#x}, the title says {report.pfn:#x}"
-        damage.append(Damage(DamageKind.CONTRADICTION, report.page.page_line or report.page.span, reason))
-    merged: dict[tuple[DamageKind, str], Span] = {}
-    for line in splat.lines:
-        for found in line.record.damage:
-            key = (found.kind, found.reason)
-            merged[key] = merged[key] | found.span if key in merged else found.span
-    return damage + [Damage(kind, span, reason) for (kind, reason), span in merged.items()]
+    return any(
+        line.values.keys() & held.values.keys() or line.symbols.keys() & held.symbols.keys() for held, _ in block.lines
+    )

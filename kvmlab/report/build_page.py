@@ -55,6 +55,11 @@ class PageBuilder:
         return self._span is not None
 
     @property
+    def reason(self) -> str | None:
+        """The reason of the dump, None if it has none so far."""
+        return self._reason
+
+    @property
     def takes_frames(self) -> bool:
         """Whether entries of a call trace belong to a page_owner stack now."""
         return self._section is not Section.NONE

@@ -19,6 +19,7 @@ _KDUMP = re.compile(r"Kdump: loaded\s*")
 _TAINTED = re.compile(r"Tainted:(?P<letters>(?:\s+(?:[A-Z]{1,24}|-{3,64})(?=\s|$))*)\s*")
 _NOT_TAINTED = re.compile(r"Not tainted(?:\s+-{3,})*\s*")
 _RELEASE = re.compile(r"(?P<release>\S{1,200})(?:\s+(?P<build>#\S{1,80}))?(?P<tail>.*)", re.DOTALL)
+_BUILD_ALONE = re.compile(r"#\d{1,6}(?:-\S{1,60})?(?: .{0,120})?")
 _BUILD_ID = re.compile(r"\b[0-9a-f]{40}\b")
 _PREEMPT = re.compile(r"PREEMPT(?:_RT|_DYNAMIC)?(?:\((?P<model>[\w+-]+)\))?")
 _VERBOSE_TAINT = re.compile(r"Tainted: (?:\[[A-Z]\]=\w+(?:, )?)+")
@@ -111,15 +112,17 @@ def match_cpu_line(text: str, span: Span) -> CpuLine | None:
 
 
 def continues_cpu_line(line: CpuLine, text: str) -> str | None:
-    """The release that a wrap split off a CPU line, None if the text is no such rest.
+    """The release, or the build number alone, that a wrap split off a CPU line; None if the text is no such rest.
 
     Args:
-        line: the CPU line, whose release is missing.
+        line: the CPU line, whose release or build number is missing.
         text: the line behind it.
     """
     text = text.strip()
+    if line.release is not None:
+        return text if line.build is None and _BUILD_ALONE.fullmatch(text) else None
     begins = text[:1].isdigit() and "." in text.split(None, 1)[0]
-    return text if line.release is None and begins and _RELEASE.fullmatch(text) and "#" in text else None
+    return text if begins and _RELEASE.fullmatch(text) and "#" in text else None
 
 
 def taint_letters(text: str | None) -> tuple[str, ...]:
@@ -171,7 +174,9 @@ def match_context_line(text: str) -> bool:
 
 
 def _release(rest: str) -> tuple[str | None, str | None, str | None]:
-    found = _RELEASE.fullmatch(rest.strip())
+    # 2.6 put release and build into parentheses in the lines of an oops.
+    rest = rest.strip()
+    found = _RELEASE.fullmatch(rest[1:-1] if rest[:1] == "(" and rest[-1:] == ")" else rest)
     if found is None:
         return None, None, None
     return found["release"], found["build"], found["tail"].strip() or None

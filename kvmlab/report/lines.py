@@ -46,6 +46,7 @@ class Part(StrEnum):
     REGISTERS = "registers"
     CODE = "code"
     END = "end trace"
+    REPEAT = "repeat"
     DETAIL = "detail"
     BLANK = "blank"
     OTHER = "other"
@@ -78,7 +79,7 @@ class Line:
     rest: bool = False
 
 
-_CUT_HERE = re.compile(r"-{8,}\[ cut here \]-{8,}")
+_CUT_HERE = re.compile(r"(?:- )?-{8,}\[ cut here \]-{8,}")
 _END = re.compile(r"---\[ end (?:trace|Kernel panic)[ -]*(?P<id>[0-9a-f]{16})?.*")
 _RULE = re.compile(r"[=]{24,200}")
 HEX_ROW = re.compile(r"(?:[0-9a-f]{16}|[0-9a-f]{8})(?:\s+(?:[0-9a-f]{16}|[0-9a-f]{8}))*|\.\.\.")

@@ -63,6 +63,7 @@ class OpenSplat:
         closed_trace: whether it has ended.
         sealed: whether `</TASK>` ended it, so that no user registers follow.
         bottomed: whether it reached a function that nothing lies below.
+        entries: whether it has entries.
         placed: whether its entries carry offsets.
         owner: whether entries belong to a page_owner stack.
         ended: whether the end marker was read.
@@ -82,6 +83,7 @@ class OpenSplat:
     closed_trace: bool = False
     sealed: bool = False
     bottomed: bool = False
+    entries: bool = False
     placed: bool = False
     owner: bool = False
     ended: bool = False
@@ -152,7 +154,7 @@ class OpenSplat:
             self.time_ns = line.record.time_ns
         if line.part is Part.TRACE:
             self.owner, self.in_trace, self.had_trace, self.closed_trace = False, True, True, False
-            self.placed = self.bottomed = False
+            self.placed = self.bottomed = self.entries = False
             if isinstance(line.data, StackLine):
                 self._follow(line.data)
         elif line.part is Part.STACK:
@@ -163,14 +165,15 @@ class OpenSplat:
             self.in_trace, self.closed_trace, self.ended = False, True, True
         elif line.part in (Part.MODULES, Part.CPU, Part.REASON):
             self.owner = False
-            if self.in_trace and not self.stacks:
+            # 2.6 printed the line with the task behind the header of the trace.
+            if self.in_trace and self.entries and not self.stacks:
                 self.in_trace, self.closed_trace = False, True
 
     def _follow(self, line: StackLine) -> None:
         for item in line.items:
             if isinstance(item, Entry):
                 if not self.owner:
-                    self.in_trace = self.had_trace = True
+                    self.in_trace = self.had_trace = self.entries = True
                     self.placed = self.placed or item.offset is not None
                     self.bottomed = self.bottomed or (item.reliable and BOTTOM.fullmatch(item.function) is not None)
             elif item.opens:

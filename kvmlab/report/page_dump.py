@@ -17,7 +17,9 @@ _PAIR = re.compile(
 )
 _PAGE = re.compile(rf"page:(?P<pointer>{_POINTER})?(?=\s|$)")
 _POISONED = re.compile(rf"page:(?P<pointer>{_POINTER})?\s+is uninitialized and poisoned")
-_OLD = re.compile(r"flags:0x[0-9a-f]{1,16} mapping:\S+ map(?:count|ped):-?\d{1,20} count:-?\d{1,20}")
+_OLD = re.compile(
+    r"flags:0x[0-9a-f]{1,16} mapping:[0-9a-f]{8,16}(?: map(?:count|ped):-?\d{1,20}(?: count:-?\d{1,20})?)?$"
+)
 _HEAD = re.compile(rf"head:(?P<pointer>{_POINTER})? (?=order:)")
 _FLAGS = re.compile(
     r"(?:(?P<prefix>anon|ksm) )?(?:page )?flags: ?(?P<value>0x[0-9a-f]{1,16}|0)(?:\((?P<names>[^()]*)\)?)?"

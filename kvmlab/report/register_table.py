@@ -125,8 +125,14 @@ REGISTER_ROWS: tuple[RegisterRow, ...] = (
     RegisterRow(
         "s390",
         How.ROW,
-        r"(?P<name>(?:Krnl|User) GPRS|)(?P<first>):? ?(?P<values>[0-9a-f]{16}(?: [0-9a-f]{16}){3})",
+        r"(?P<name>(?:Krnl|User) GPRS): (?P<first>)(?P<values>[0-9a-f]{16}(?: [0-9a-f]{16}){3})",
         "Krnl GPRS: 0000000000000001 00000000010d6ca0 0000000000000000 000003e000000000",
+    ),
+    RegisterRow(
+        "i386",
+        How.STATE,
+        r"(?P<name>EFLAGS): (?P<value>[0-9a-f]{8})(?: CPU: \d{1,6}|\s+\([^)]*\))\s*",
+        "EFLAGS: 00000246 CPU: 0",
     ),
     RegisterRow(
         "sparc",

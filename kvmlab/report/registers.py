@@ -33,7 +33,7 @@ class RegisterLine:
 
 _H = HEX
 _RIP = re.compile(
-    rf"(?P<name>RIP|EIP|IP): {{1,4}}(?:(?P<cs>[0-9a-f]{{4}}):)?(?:\[<(?P<a1>{_H})>\]\s*(?:\[<{_H}>\]\s*)?)?"
+    rf"(?P<name>RIP|EIP): {{1,4}}(?:(?P<cs>[0-9a-f]{{4}}):)?(?:\[<(?P<a1>{_H})>\]\s*(?:\[<{_H}>\]\s*)?)?"
     rf"(?:(?P<symbol>{SYMBOL})|0x(?P<user>{_H})|(?P<plain>{_H})(?=\s|$))?(?P<rest>.*)"
 )
 _AT = re.compile(r"(?P<name>EIP|PC|LR|RIP) is at (?P<symbol>\S.*)")
@@ -170,8 +170,6 @@ def _instruction_pointer(found: re.Match[str]) -> RegisterLine | None:
     name, segment = found["name"], found["cs"]
     if not (segment or found["a1"] or found["symbol"] or found["user"] or found["plain"]):
         return None
-    if name == "IP" and not found["symbol"] and not found["a1"]:
-        return None
     values: dict[str, int] = {}
     symbols: dict[str, str] = {}
     mode = None
@@ -189,7 +187,7 @@ def _instruction_pointer(found: re.Match[str]) -> RegisterLine | None:
             more = _pairs(row, rest)
             values.update(more.values)
             mode = mode or more.mode
-    arch = "i386" if name == "EIP" or (name == "IP" and value is not None and value < 1 << 32) else "x86_64"
+    arch = "i386" if name == "EIP" else "x86_64"
     return RegisterLine(arch, values, symbols, mode, first=True)
 
 

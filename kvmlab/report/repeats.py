@@ -39,10 +39,13 @@ def fold_repeats(reports: Sequence[Report]) -> list[Report]:
             kept.append(report)
             continue
         fuller, copy = (kept[at], report) if _weight(kept[at]) >= _weight(report) else (report, kept[at])
-        copies.setdefault(at, []).append(copy.span)
+        copies.setdefault(at, []).extend((copy.span, *copy.repeats))
         kept[at] = fuller
     order = sorted(range(len(kept)), key=lambda i: (kept[i].records[:1], kept[i].span))
-    return [replace(kept[i], index=n, repeats=tuple(sorted(copies.get(i, ())))) for n, i in enumerate(order)]
+    return [
+        replace(kept[i], index=n, repeats=tuple(sorted((*kept[i].repeats, *copies.get(i, ())))))
+        for n, i in enumerate(order)
+    ]
 
 
 def _weight(report: Report) -> int:

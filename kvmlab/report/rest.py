@@ -7,11 +7,20 @@ import re
 from kvmlab.report import cpu_line, modules, page_dump
 from kvmlab.report.lines import ADDRESS_ALONE, FLAGS_ALONE, HEX_ROW, Line, Part
 from kvmlab.report.open_splat import OpenSplat
-from kvmlab.report.stack import match_stack_line
+from kvmlab.report.records import CpuLine
+from kvmlab.report.registers import RegisterLine
+from kvmlab.report.stack import Entry, StackLine, match_stack_line
 
 _PFN_ALONE = re.compile(r"pfn:(?P<pfn>[0-9a-f]{1,16})")
 _BIOS_ALONE = re.compile(r"BIOS \S.*")
 _CODE_REST = re.compile(r"(?:<?[0-9a-f]{2}>?|\(?[0-9a-f]{8}\)?)(?: (?:<?[0-9a-f]{2}>?|\(?[0-9a-f]{8}\)?))*")
+_GPRS = re.compile(r"[0-9a-f]{16}(?: [0-9a-f]{16}){3}")
+_LAST_GPR = 12
+# Lines behind which a raw stack, or a call trace without a header, may follow.
+_BEFORE_TRACE = frozenset({Part.CPU, Part.HARDWARE, Part.TAINTED, Part.WORKQUEUE, Part.CONTEXT})
+_BEFORE_ROW = _BEFORE_TRACE | {Part.DETAIL, Part.REGISTERS}
+# Functions that print a call trace stand first in it.
+_PRINTS_ITSELF = re.compile(r"unwind_backtrace|dump_backtrace|show_stack|dump_stack(?:_lvl)?|__dump_stack")
 # Parts that are sure of themselves: no line before them can turn them into its own rest.
 _SURE = frozenset(
     {Part.TITLE, Part.BLANK, Part.CUT_HERE, Part.RULE, Part.END, Part.TRACE, Part.MODULES, Part.REASON, Part.PAGE}
@@ -50,14 +59,18 @@ def _read(line: Line, last: Line, text: str) -> None:
         line.part, line.data = Part.WORDS, (last.data[0], *words)
     elif last.part is Part.MODULES and line.part is not Part.UNLOADED and modules.is_continuation(line.record.text):
         line.part, line.data = Part.MODULES, line.record.text
-    elif last.part is Part.CPU and (release := cpu_line.continues_cpu_line(last.data, text)) is not None:
+    elif isinstance(last.data, CpuLine) and (release := cpu_line.continues_cpu_line(last.data, text)) is not None:
         line.part, line.data = Part.CPU, release
     elif last.part is Part.HARDWARE and _BIOS_ALONE.fullmatch(text):
         line.part, line.data = Part.HARDWARE, text
     elif last.part is Part.CODE and _CODE_REST.fullmatch(text):
         line.part, line.data = Part.CODE, text
+    elif (row := _register_row(last, text)) is not None:
+        line.part, line.data = Part.REGISTERS, row
     elif _is_row(last, text) and line.part is not Part.REGISTERS:
         line.part, line.data = Part.DETAIL, text
+    elif last.part in _BEFORE_TRACE and _PRINTS_ITSELF.fullmatch(text):
+        line.part, line.data = Part.STACK, StackLine((Entry(text),), strict=True)
     elif ADDRESS_ALONE.match(last.record.text.strip()) and last.part is Part.STACK and not last.data.entries:
         entry = match_stack_line(f"{last.record.text.strip()} {text}", True)
         if entry is not None:
@@ -65,5 +78,16 @@ def _read(line: Line, last: Line, text: str) -> None:
 
 
 def _is_row(last: Line, text: str) -> bool:
-    """Whether a row of plain hexadecimal words follows a raw stack (`Stack from ..`) or registers."""
-    return last.part in (Part.DETAIL, Part.REGISTERS) and HEX_ROW.fullmatch(text) is not None
+    """Whether a row of plain hexadecimal words follows a raw stack (`Stack from ..`), the CPU line or registers."""
+    return last.part in _BEFORE_ROW and HEX_ROW.fullmatch(text) is not None
+
+
+def _register_row(last: Line, text: str) -> RegisterLine | None:
+    """A further row of general registers of s390, which carries no name."""
+    if last.part is not Part.REGISTERS or last.data.arch != "s390" or _GPRS.fullmatch(text) is None:
+        return None
+    numbers = [int(name[1:]) for name in last.data.values if name[1:].isdigit()]
+    start = max(numbers, default=-1) + 1
+    if not 0 < start <= _LAST_GPR:
+        return None
+    return RegisterLine("s390", {f"R{start + i}": int(word, 16) for i, word in enumerate(text.split())})

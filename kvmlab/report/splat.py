@@ -78,6 +78,11 @@ class _Stream:
         line = self._read(index, record)
         if line.part is Part.BLANK:
             return
+        if self.open is not None and _is_repeat(self.open, line):
+            line.part = Part.REPEAT
+            self.open.add(line)
+            self.before = record
+            return
         if line.part is Part.TITLE:
             yield from self._title(line)
         elif line.part is Part.CUT_HERE:
@@ -120,7 +125,7 @@ class _Stream:
         row, found = line.data
         splat = self.open
         if splat is not None and _continues(splat, row):
-            if splat.title is None:
+            if splat.title is None and not row.late:
                 splat.title, splat.found, splat.kind = row, found, row.kind
             splat.add(line)
             if row.late:
@@ -177,6 +182,19 @@ def _apart(splat: OpenSplat, record: Record) -> bool:
     return not -BACK_NS <= record.time_ns - splat.time_ns <= GAP_NS
 
 
+def _is_repeat(splat: OpenSplat, line: Line) -> bool:
+    """Whether a line is the one before it once more, as a log has it that two sources wrote."""
+    last = splat.last
+    if splat.pending or last.part is Part.REPEAT or last.record.text != line.record.text:
+        return False
+    if last.record.timestamp != line.record.timestamp or last.record.clock != line.record.clock:
+        return False
+    if line.part is Part.TITLE:
+        return splat.title is not None and not splat.title.single
+    # An entry, or a row of zeros, may follow itself; a line that stands in a report once may not.
+    return line.part in _ONCE or line.part is Part.TRACE or Part.REPEAT in splat.seen
+
+
 def _may_be_cut_here(splat: OpenSplat) -> bool:
     """Whether `cut here` may follow: behind a page dump of a VM_BUG_ON or VM_WARN_ON, or behind the text of a BUG."""
     if splat.kind is Kind.PAGE_DUMP:
@@ -187,6 +205,8 @@ def _may_be_cut_here(splat: OpenSplat) -> bool:
 def _continues(splat: OpenSplat, row: Title) -> bool:
     """Whether a title line belongs to the open splat instead of opening one."""
     if splat.title is None:
+        if row.late:
+            return splat.ended and splat.kind in row.after
         if Part.CUT_HERE in splat.seen and splat.in_title:
             return not row.single and row.page != "before"
         return _may_be_cut_here(splat) and Kind.PAGE_DUMP in row.after
@@ -226,7 +246,7 @@ def _accepts(splat: OpenSplat, line: Line) -> bool:
         return not splat.sealed or _may_go_on(splat)
     if part in (Part.MODULES, Part.UNLOADED, Part.END, Part.DETAIL):
         return not splat.closed_trace or _may_go_on(splat)
-    return not splat.had_trace
+    return not splat.had_trace or not splat.entries
 
 
 def _is_bottom(line: Line) -> bool:

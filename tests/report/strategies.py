@@ -66,6 +66,13 @@ PIECES = (
     "RSP: 002b:00007fff63decb58 EFLAGS: 00000246 ORIG_RAX: 0000000000000113",
     "---[ end trace 0000000000000000 ]---",
     "Disabling lock debugging due to kernel taint",
+    "#816",
+    "unwind_backtrace",
+    "00000000010d6ca0 0000000000000000 000003e000000000 0000000000000001",
+    "00000000 00000000 e9625ea0 c15ec49b f3461a00 e9625eb8 c15ea119 c17cbf18",
+    "BIOS 2611 04/07/2024",
+    "mapping:0000000000000000 index:0x2c9 pfn:0x220bb5",
+    "pfn:0x605811",
     "",
 )
 _LETTERS = st.characters(codec="utf-8", exclude_categories=("Cs",))
@@ -91,6 +98,9 @@ def texts(draw: st.DrawFn) -> str:
 def record_lists(draw: st.DrawFn, max_size: int = 60) -> list[Record]:
     """Any sequence of records: known and unknown lines of any role, with times that jump and callers that alternate."""
     lines = draw(st.lists(texts(), max_size=max_size))
+    if draw(st.booleans()):
+        # Two sources wrote one log: some lines stand in it twice.
+        lines = [again for line in lines for again in [line] * draw(st.sampled_from([1, 2]))]
     callers = draw(st.sampled_from([(None,), ("T1", "C0"), (None, "T1")]))
     records = []
     at = 0

@@ -1,0 +1,51 @@
+"""What is wrong with one report: cut head or tail, lines of others in it, lines left out, contradictions."""
+
+from __future__ import annotations
+
+from kvmlab.report.details import Detail
+from kvmlab.report.open_splat import Splat
+from kvmlab.report.records import Kind, Report
+from kvmlab.text.span import Damage, DamageKind, Span
+
+
+def report_damage(report: Report, splat: Splat) -> tuple[Damage, ...]:
+    """What the text shows to be lost or changed of one report.
+
+    Args:
+        report: the report, without its damage.
+        splat: its lines.
+    """
+    damage: list[Damage] = []
+    first, last = splat.lines[0].record.span, splat.lines[-1].record.span
+    if report.kind is Kind.FRAGMENT:
+        damage.append(Damage(DamageKind.TRUNCATED_HEAD, first, "the report begins without its title line"))
+    if splat.open_stacks:
+        open_stack = splat.open_stacks[-1]
+        reason = f"the <{open_stack}> stack is not closed by </{open_stack}>: the end of the report is missing"
+        damage.append(Damage(DamageKind.TRUNCATED_TAIL, last, reason))
+    elif "call trace" in report.missing:
+        reason = "the report ends before its call trace"
+        damage.append(Damage(DamageKind.TRUNCATED_TAIL, last, reason))
+    if splat.foreign:
+        span = splat.foreign[0].record.span | splat.foreign[-1].record.span
+        n = len(splat.foreign)
+        many = f"{n} lines of others stand" if n > 1 else "1 line of others stands"
+        damage.append(Damage(DamageKind.INTERLEAVED, span, f"{many} inside the report and {_are(n)} left out of it"))
+    left_out = [line for line in splat.lines if isinstance(line.data, Detail) and line.data.name == "elided"]
+    if left_out:
+        span = left_out[0].record.span | left_out[-1].record.span
+        damage.append(Damage(DamageKind.LOST_MESSAGES, span, "dots stand where lines of the report were left out"))
+    page = report.page
+    if page is not None and None not in (page.pfn, report.pfn) and page.pfn != report.pfn:
+        reason = f"the page line says pfn {page.pfn:#x}, the title says {report.pfn:#x}"
+        damage.append(Damage(DamageKind.CONTRADICTION, page.page_line or page.span, reason))
+    merged: dict[tuple[DamageKind, str], Span] = {}
+    for line in splat.lines:
+        for found in line.record.damage:
+            key = (found.kind, found.reason)
+            merged[key] = merged[key] | found.span if key in merged else found.span
+    return (*damage, *(Damage(kind, span, reason) for (kind, reason), span in merged.items()))
+
+
+def _are(n: int) -> str:
+    return "are" if n > 1 else "is"
