@@ -7,20 +7,16 @@ same numbers for it; a property test holds the two together.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 
 from kvmlab.capture.trace_fast_line import G, S, W, find_anchor, is_stack, match_form, read_head, read_name, read_tail
-from kvmlab.capture.trace_fast_tables import MAX_FIELDS, form_arrays
-from kvmlab.capture.trace_fast_text import fnv_hash, intern, is_blank, rehash
-from kvmlab.capture.trace_table import COLUMNS
+from kvmlab.capture.trace_fast_tables import MAX_FIELDS
+from kvmlab.capture.trace_fast_text import fnv_hash, intern, is_blank, same_as
 
 # Rows of the array that the engine writes: the columns of trace_table.COLUMNS, in their order.
 _LINE, _T, _CPU, _PID, _TGID, _COMM, _LATENCY, _SYSTEM, _EVENT, _FORM, _AT, _BODY, _BODY_END, _STACK = range(14)
-# Newlines are looked for in stretches that stay in the cache.
-_STRETCH = 1 << 22
+_HINTS = 256
 
 
 @njit(cache=True, nogil=True)
@@ -34,7 +30,10 @@ def scan(  # type: ignore[no-untyped-def]
     numbers = np.empty(MAX_FIELDS, dtype=np.uint64)
     spans = np.empty((MAX_FIELDS, 2), dtype=np.int64)
     event_code = np.full(len(event_name), -1, dtype=np.int64)
-    comm = latency = system = text = np.int64(-1)
+    latency = system = np.int64(-1)
+    # The last event and texts of each length: most often the next of that length is the same.
+    event_of = np.full(66, -1, dtype=np.int64)
+    text_of = np.full(_HINTS, -1, dtype=np.int64)
     at, line, n_rows, n_values, n_texts, n_blocks, n_refused, other, first = state
     for number in range(first, len(ends)):
         # A line needs at most one row, MAX_FIELDS values and MAX_FIELDS + 4 new texts.
@@ -60,7 +59,8 @@ def scan(  # type: ignore[no-untyped-def]
         # The quoting of a mail is the tolerant engine's.
         quoted = data[i] == 62
         after_refused = n_refused > 0 and refused[n_refused - 1, 0] == line - 1
-        if not quoted and not after_refused and is_stack(data, i, end):
+        stack = not quoted and is_stack(data, i, end)
+        if stack and not after_refused:
             if n_blocks > 0 and blocks[n_blocks - 1, 1] == line - 1:
                 blocks[n_blocks - 1, 1], blocks[n_blocks - 1, 3] = line, line_end
             else:
@@ -70,7 +70,7 @@ def scan(  # type: ignore[no-untyped-def]
             continue
         refused[n_refused, 0], refused[n_refused, 1], refused[n_refused, 2] = line, begin, line_end
         n_refused += 1
-        if quoted or is_stack(data, i, end):
+        if quoted or stack:
             continue
         anchor, after, cpu = find_anchor(data, i, end)
         if anchor < 0 or not read_head(data, i, anchor, head):
@@ -114,20 +114,20 @@ def scan(  # type: ignore[no-untyped-def]
             body = name_end + 1
             while body < end and (is_blank(data[body]) or data[body] == 13):
                 body += 1
-            value = fnv_hash(data, name_begin, name_end)
-            slot = np.int64(value & np.uint64(len(slots) - 1))
-            while slots[slot] >= 0:
-                event = slots[slot]
-                if event_name[event, 1] == name_end - name_begin:
-                    same = True
-                    for j in range(name_end - name_begin):
-                        if names[event_name[event, 0] + j] != data[name_begin + j]:
-                            same = False
-                            break
-                    if same:
-                        known = event
+            length = name_end - name_begin
+            hint = event_of[length]
+            if hint >= 0 and same_as(names, event_name[hint, 0], data, name_begin, length):
+                known = hint
+            else:
+                slot = np.int64(fnv_hash(data, name_begin, name_end) & np.uint64(len(slots) - 1))
+                while slots[slot] >= 0:
+                    event = slots[slot]
+                    if event_name[event, 1] == length and same_as(
+                        names, event_name[event, 0], data, name_begin, length
+                    ):
+                        known = event_of[length] = event
                         break
-                slot = (slot + 1) & (len(slots) - 1)
+                    slot = (slot + 1) & (len(slots) - 1)
             if known >= 0:
                 for f in range(event_forms[known, 1]):
                     candidate = order[event_forms[known, 0] + f]
@@ -146,7 +146,9 @@ def scan(  # type: ignore[no-untyped-def]
                     event_code[known] = code
         # Sure of the line: it is a row, not a refused line.
         n_refused -= 1
-        comm = intern(data, head[0], head[1], table, text_spans, hashes, n_texts, comm)
+        length = head[1] - head[0]
+        comm = intern(data, head[0], head[1], table, text_spans, hashes, n_texts, text_of[length])
+        text_of[length] = comm
         if comm == n_texts:
             n_texts += 1
         rows[_LATENCY, n_rows] = -1
@@ -172,7 +174,10 @@ def scan(  # type: ignore[no-untyped-def]
                     continue
                 what = kind[form, k]
                 if what in (S, W, G):
-                    text = intern(data, spans[k, 0], spans[k, 1], table, text_spans, hashes, n_texts, text)
+                    # Comms are shorter than 33 bytes: the texts of fields have places of their own.
+                    length = 33 + (spans[k, 1] - spans[k, 0]) % (_HINTS - 33)
+                    text = intern(data, spans[k, 0], spans[k, 1], table, text_spans, hashes, n_texts, text_of[length])
+                    text_of[length] = text
                     if text == n_texts:
                         n_texts += 1
                     values[n_values] = np.uint64(text)
@@ -181,68 +186,3 @@ def scan(  # type: ignore[no-untyped-def]
                 n_values += 1
     state[0], state[1], state[2], state[3] = at, line, n_rows, n_values
     state[4], state[5], state[6], state[7], state[8] = n_texts, n_blocks, n_refused, other, first
-
-
-def _line_ends(data: Any, begin: int) -> Any:
-    """Where the lines of the next stretch of the data end; a last line without a newline ends with the data."""
-    stop = min(begin + _STRETCH, len(data))
-    while stop < len(data):
-        found = np.flatnonzero(data[begin:stop] == 10)
-        if len(found):
-            return found + begin
-        stop = min(begin + (stop - begin) * 2, len(data))
-    found = np.flatnonzero(data[begin:] == 10) + begin
-    return found if len(data) and data[-1] == 10 else np.append(found, len(data))
-
-
-def _grown(array: Any, size: int) -> Any:
-    bigger = np.empty((size, *array.shape[1:]), dtype=array.dtype)
-    bigger[: len(array)] = array
-    return bigger
-
-
-def scan_bytes(data: Any) -> tuple[Any, Any, list[tuple[int, int]], Any, Any, int, int]:
-    """Read a whole trace.
-
-    Args:
-        data: its bytes, uint8.
-
-    Returns:
-        The rows (int64, one row of the array for each of `trace_table.COLUMNS`), the values, the byte spans of the
-        texts, the stack blocks (first and last line, first and last byte), the refused lines (number, first and last
-        byte), the number of lines without anything on them, and the number of lines.
-    """
-    forms = form_arrays()
-    guess = max(1024, len(data) // 96)
-    rows = np.empty((len(COLUMNS), guess), dtype=np.int64)
-    values = np.empty(guess * 5 + 64, dtype=np.uint64)
-    blocks = np.empty((1024, 4), dtype=np.int64)
-    refused = np.empty((1024, 3), dtype=np.int64)
-    table = np.full(1 << 12, -1, dtype=np.int64)
-    spans = np.empty((1 << 11, 2), dtype=np.int64)
-    hashes = np.empty(1 << 11, dtype=np.uint64)
-    state = np.zeros(9, dtype=np.int64)
-    while state[0] < len(data):
-        ends = _line_ends(data, int(state[0]))
-        state[8] = 0
-        scan(
-            data, ends, state, rows, values, table, spans, hashes, blocks, refused,
-            forms.slots, forms.names, forms.event_name, forms.event_forms, forms.order, forms.fields, forms.kind,
-            forms.stored, forms.literal,
-        )  # fmt: skip
-        if state[2] >= rows.shape[1]:
-            rows = np.concatenate([rows, np.empty_like(rows)], axis=1)
-        if state[3] + MAX_FIELDS > len(values):
-            values = _grown(values, len(values) * 2)
-        if state[5] >= len(blocks):
-            blocks = _grown(blocks, len(blocks) * 2)
-        if state[6] >= len(refused):
-            refused = _grown(refused, len(refused) * 2)
-        if 2 * (state[4] + MAX_FIELDS + 4) > len(table):
-            spans, hashes = _grown(spans, len(spans) * 2), _grown(hashes, len(hashes) * 2)
-            table = rehash(len(table) * 2, hashes[: state[4]])
-    texts = [(int(a), int(b)) for a, b in spans[: state[4]].tolist()]
-    return (
-        rows[:, : state[2]], values[: state[3]], texts, blocks[: state[5]], refused[: state[6]],
-        int(state[7]), int(state[1]),
-    )  # fmt: skip

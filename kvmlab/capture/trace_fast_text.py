@@ -23,6 +23,14 @@ def same_bytes(data, one, two, length):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, forceinline=True)
+def same_as(one, one_begin, two, two_begin, length):  # type: ignore[no-untyped-def]
+    for i in range(length):  # noqa: SIM110
+        if one[one_begin + i] != two[two_begin + i]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True, forceinline=True)
 def intern(data, begin, end, table, spans, hashes, count, hint):  # type: ignore[no-untyped-def]
     # Returns the code of the text; a new text is entered, which the caller sees by a code equal to its count.
     # `hint` is the code of the text that stood here in the line before: most often it is the same.

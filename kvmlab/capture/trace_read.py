@@ -58,7 +58,7 @@ def _read_tolerant(data: bytes | mmap.mmap) -> TraceTable:
 
 
 def _read_fast(data: bytes | mmap.mmap) -> TraceTable:
-    from kvmlab.capture.trace_fast import scan_bytes
+    from kvmlab.capture.trace_fast_run import scan_bytes
 
     rows, values, texts, blocks, refused, empty, _ = scan_bytes(np.frombuffer(data, dtype=np.uint8))
     tolerant = Tolerant()

@@ -1,0 +1,1 @@
+"""How fast captures are read: traces by both engines, kpageflags against plain reading, page_owner."""
