@@ -31,8 +31,7 @@ def placed_blocks(captured: CapturedZone, assumed: list[str]) -> FreeBlocks:
     orders: list[int] = []
     types: dict[int, int] = {}
     for mt in sorted(by_type, key=lambda mt: (sum(n << o for o, n in enumerate(by_type[mt])), mt)):
-        last = len(types) > 0 and mt == max(by_type, key=lambda m: sum(n << o for o, n in enumerate(by_type[m])))
-        found = _place_type(by_type[mt], frames, odd, everything=last or len(by_type) == 1)
+        found = _place_type(by_type[mt], frames, odd)
         pfns += found[0]
         orders += found[1]
         for block in found[2]:
@@ -67,43 +66,42 @@ def _units(zone: Zone) -> tuple[list[int], list[list[tuple[int, int]]]]:
     return frames[::-1], [odd[block] for block in sorted(odd, reverse=True)]
 
 
-def _place_type(
-    nr_free: Counts, frames: list[int], odd: list[list[tuple[int, int]]], *, everything: bool
-) -> tuple[list[int], list[int], list[int]]:
-    """Place one type's blocks in pageblocks of its own, taken from `frames` and `odd`."""
-    areas: list[tuple[int, int]] = []
-    blocks: list[int] = []
+Unit = list[tuple[int, int]]  # areas (first pfn, order) that one type uses alone: a frame, or part of a pageblock
 
-    def add_frame() -> bool:
-        if frames:
-            pfn = frames.pop()
-            areas.append((pfn, at.MAX_ORDER))
-            blocks.extend((pfn >> at.PB_ORDER, (pfn >> at.PB_ORDER) + 1))
-        return bool(blocks)
 
-    def add_odd() -> None:
-        if odd:
-            part = odd.pop()
-            areas.extend(part)
-            blocks.append(part[0][0] >> at.PB_ORDER)
+def _place_type(nr_free: Counts, frames: list[int], odd: list[Unit]) -> tuple[list[int], list[int], list[int]]:
+    """Place one type's blocks in pageblocks of its own, taken from `frames` and `odd`; what it does not use goes back.
 
-    for _ in range(nr_free[at.MAX_ORDER] if len(nr_free) > at.MAX_ORDER else 0):
-        add_frame()
+    Returns:
+        First pfns, orders, and the pageblocks that are used.
+    """
+    largest = min(nr_free[at.MAX_ORDER] if len(nr_free) > at.MAX_ORDER else 0, len(frames))
+    units: list[Unit] = [[(frames.pop(), at.MAX_ORDER)] for _ in range(largest)]
     step = 1
     while True:
         try:
-            pfns, orders = place_blocks(areas, nr_free)
+            pfns, orders = place_blocks([area for unit in units for area in unit], nr_free)
+            break
         except ZoneError:
             if not frames and not odd:
                 raise
-        else:
-            used = {p >> at.PB_ORDER for p in pfns} | {
-                (p + (1 << o) - 1) >> at.PB_ORDER for p, o in zip(pfns, orders, strict=True)
-            }
-            return pfns, orders, sorted(used)
         for _ in range(step):
-            if odd and (not frames or not everything or len(areas) < 2):
-                add_odd()
+            if odd:
+                units.append(odd.pop())
+            elif frames:
+                units.append([(frames.pop(), at.MAX_ORDER)])
+        # Large counts need many frames: no use in trying after each.
+        step = 1 if len(units) < 16 else min(step * 2, 1024)
+    ends = [p + (1 << o) - 1 for p, o in zip(pfns, orders, strict=True)]
+    used = {p >> at.PB_ORDER for p in (*pfns, *ends)}
+    for unit in reversed(units):
+        if not any(block in used for pfn, order in unit for block in _pageblocks(pfn, order)):
+            if unit[0][1] == at.MAX_ORDER:
+                frames.append(unit[0][0])
             else:
-                add_frame()
-        step = min(step * 2, 4096)
+                odd.append(unit)
+    return pfns, orders, sorted(used)
+
+
+def _pageblocks(pfn: int, order: int) -> range:
+    return range(pfn >> at.PB_ORDER, (pfn + (1 << order) - 1 >> at.PB_ORDER) + 1)

@@ -275,6 +275,33 @@ class TtmPool:
                 i = int(s.nxt[i])
         return out
 
+    def adopt(self, caching: Caching | str, order: int, blocks: int, *, dma32: bool = False) -> int:
+        """Declare pages of unknown owner to be pooled blocks: for states from captures, which show how much is pooled.
+
+        Args:
+            caching: the pool's mode, write-combined or uncached.
+            order: order of the blocks.
+            blocks: how many.
+            dma32: the pool for devices that reach 4 GiB only.
+
+        Returns:
+            How many aligned blocks of pages without an owner there were, the highest pfns first.
+        """
+        import numpy as np
+
+        mode = caching_of(caching)
+        if mode is Caching.CACHED or blocks < 0 or not 0 <= order <= at.MAX_ORDER:
+            raise TtmError(f"{blocks} blocks of order {order} cannot stand in a shared pool for {mode.name.lower()}.")
+        s = self.buddy.state
+        unknown = (s.page == at.ALLOCATED) & (s.prv[: len(s.page)] < 0)
+        whole = np.flatnonzero(unknown.reshape(-1, 1 << order).all(axis=1)) << order
+        chosen = whole[::-1][:blocks].tolist()
+        for i in chosen:
+            s.page[i : i + (1 << order)] = at.INNER
+            s.page[i] = at.ALLOCATED | order
+            self.buddy.engine.pool_fill(s, self.state, tt.global_type(mode, dma32, order), i, order)
+        return len(chosen)
+
     @property
     def pooled_pages(self) -> int:
         """Pages in all pools (allocated_pages of the driver)."""

@@ -178,6 +178,12 @@ def shrinker_scan(s: State, t: TtmState, nid: int, wanted: int) -> int:
 
 
 @entry
+def pool_fill(s: State, t: TtmState, kind: int, i: int, order: int) -> None:
+    """Give an allocated block to one pool type."""
+    pool_give(s, t, kind, i, order)
+
+
+@entry
 def pool_fini(s: State, t: TtmState, kind: int, nid: int) -> None:
     """Free every block of one pool type, as ttm_pool_fini() does."""
     i = pool_take(s, t, kind, nid, type_order(kind))

@@ -1,0 +1,222 @@
+"""The model against the lab: the buffers of a recorded run predicted one after the other, and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kvmlab.capture.klttm import TtmBuffer as RecordedBuffer
+from kvmlab.capture.klttm import TtmRun
+from kvmlab.capture.malformed import MissingInput
+from kvmlab.capture.shelf import CaptureSet
+from kvmlab.capture.ttm_pool import PagePool
+from kvmlab.errors import UnusableInput
+from kvmlab.inquiry.ttm_capture import build_state
+from kvmlab.memory.buddy import Buddy
+from kvmlab.memory.ttm import TtmNoMemory, TtmPool
+from kvmlab.memory.ttm_buffer import TtmBuffer
+from kvmlab.memory.ttm_state import Caching
+from kvmlab.memory.ttm_text import page_pool
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Blocks = tuple[tuple[int, int], ...]  # (first pfn, order) in the order of the page vector
+
+
+@dataclass(frozen=True, slots=True)
+class BufferPrediction:
+    """One recorded buffer beside what the model says.
+
+    Args:
+        index: its number in the run.
+        pages: pages asked for.
+        caching: its mode.
+        recorded, predicted: the blocks; predicted is empty where the model found no memory.
+        pool_recorded, pool_predicted: blocks of the shared pools by order (wc, uc, wc 32, uc 32) after it was freed;
+            None where the run does not show them.
+    """
+
+    index: int
+    pages: int
+    caching: Caching
+    recorded: Blocks
+    predicted: Blocks
+    pool_recorded: tuple[tuple[int, ...], ...] | None = None
+    pool_predicted: tuple[tuple[int, ...], ...] | None = None
+
+    @property
+    def same_orders(self) -> bool:
+        """Whether the orders are the same, one after the other."""
+        return [o for _, o in self.recorded] == [o for _, o in self.predicted]
+
+    @property
+    def misplaced_share(self) -> float:
+        """Share of the pages that stand in blocks of another order than recorded.
+
+        Half the sum over the orders of the difference in pages, divided by the buffer's pages; 0: the same histogram.
+        """
+        return (
+            sum(abs(a - b) for a, b in zip(_pages(self.recorded), _pages(self.predicted), strict=True)) / 2 / self.pages
+        )
+
+    @property
+    def exact_pfn_share(self) -> float:
+        """Share of the pages whose pfn is predicted at exactly its place in the page vector."""
+        return sum(a == b for a, b in zip(_vector(self.recorded), _vector(self.predicted), strict=False)) / self.pages
+
+    @property
+    def common_pfn_share(self) -> float:
+        """Share of the pages whose pfn is predicted at any place."""
+        return len(set(_vector(self.recorded)) & set(_vector(self.predicted))) / self.pages
+
+    @property
+    def same_pool(self) -> bool | None:
+        """Whether the pools hold the same blocks by order afterwards; None where that was not recorded."""
+        return None if self.pool_recorded is None else self.pool_recorded == self.pool_predicted
+
+
+def _pages(blocks: Blocks) -> list[int]:
+    out = [0] * 11
+    for _, order in blocks:
+        out[order] += 1 << order
+    return out
+
+
+def _vector(blocks: Blocks) -> list[int]:
+    return [pfn for first, order in blocks for pfn in range(first, first + (1 << order))]
+
+
+def predict_run(run: TtmRun, buddy: Buddy, *, hold: bool = False) -> tuple[BufferPrediction, ...]:
+    """Predict the buffers of a run: each is allocated and, unless they are held, freed before the next.
+
+    The pools begin as the run's first page_pool says; which frames were in them is not recorded, so any frames in use
+    are taken. Between two buffers the recorded machine did other things, which the model does not know.
+
+    Args:
+        run: what the lab's program printed.
+        buddy: the allocator as it was before; it is not changed.
+        hold: keep the buffers.
+
+    Raises:
+        UnusableInput: a buffer of an unknown caching mode.
+    """
+    pool = TtmPool(buddy.copy())
+    if run.page_pool and run.page_pool[0][0] == 0:
+        fill_pools(pool, run.page_pool[0][1])
+    after = {k: found for k, found in run.page_pool if k > 0}
+    out = []
+    for k, recorded in enumerate(run.buffers):
+        if recorded.caching not in (0, 1, 2):
+            raise UnusableInput(f"buffer {k} has caching mode {recorded.caching}; expected 0, 1 or 2.")
+        out.append(_predict(pool, k, recorded, after.get(k + 1), hold))
+    return tuple(out)
+
+
+def predict_listed(captures: CaptureSet, *, release: str | None = None) -> dict[str, BufferPrediction]:
+    """Predict every buffer before which the lab's module wrote the free lists down.
+
+    The lists are the allocator's own, in their order, with the per-CPU lists, taken on the CPU that asked next. So
+    nothing is assumed but that nobody else changed them while the buffer was being filled, that reclaim freed
+    nothing, and that compaction moved nothing.
+
+    Args:
+        captures: a run of the lab; in every folder with a `free_lists` file the buffer's listing is expected beside it.
+        release: kernel release; None for what the captures say.
+
+    Returns:
+        The prediction of each folder.
+
+    Raises:
+        MissingInput: no folder holds both.
+    """
+    kinds = captures.kinds()
+    listings = {path.rpartition("/")[0]: path for path in kinds.get("ttm_run", ())}
+    out = {}
+    for path in kinds.get("free_lists", ()):
+        folder = path.rpartition("/")[0]
+        if folder not in listings:
+            continue
+        files = {"free_lists": captures.read(path).value}
+        for kind in ("pagetypeinfo", "zoneinfo"):
+            beside = next((p for p in kinds.get(kind, ()) if p.rpartition("/")[0] == folder), None)
+            if beside is not None:
+                files[kind] = captures.read(beside).value
+        known = release or captures.release
+        if known is None:
+            raise UnusableInput(f"{captures.name} does not say which kernel it was recorded on; name the release.")
+        pool = TtmPool(build_state(files, release=known, watermarks=True, engine="python").buddy)
+        recorded = captures.read(listings[folder]).value.buffers[0]
+        out[folder] = _predict(pool, 0, recorded, None, True, cpu=max(files["free_lists"].cpu or 0, 0))
+    if not out:
+        raise MissingInput(f"{captures.name} has no folder with the allocator's lists and a buffer's listing.")
+    return out
+
+
+def _predict(
+    pool: TtmPool, k: int, recorded: RecordedBuffer, after: PagePool | None, hold: bool, *, cpu: int = 0
+) -> BufferPrediction:
+    caching = Caching(recorded.caching)
+    try:
+        buffer = pool.alloc(recorded.npages, caching, cpu=cpu)
+    except TtmNoMemory:
+        predicted: Blocks = ()
+    else:
+        predicted = blocks_of(buffer)
+        if not hold:
+            pool.free(buffer)
+    return BufferPrediction(
+        k,
+        recorded.npages,
+        caching,
+        tuple((b.pfn, b.order) for b in recorded.blocks),
+        predicted,
+        None if after is None else tuple(row.blocks for row in after.rows),
+        None if after is None else pool_counts(pool),
+    )
+
+
+def fill_pools(pool: TtmPool, recorded: PagePool) -> None:
+    """Put as many blocks of each order into the shared pools as a recorded page_pool shows, out of pages in use."""
+    modes = {"wc": (Caching.WRITE_COMBINED, False), "uc": (Caching.UNCACHED, False)}
+    modes |= {"wc 32": (Caching.WRITE_COMBINED, True), "uc 32": (Caching.UNCACHED, True)}
+    for row in recorded.rows:
+        if row.label in modes:
+            caching, dma32 = modes[row.label]
+            for order in range(len(row.blocks) - 1, -1, -1):
+                pool.adopt(caching, order, row.blocks[order], dma32=dma32)
+
+
+def pool_counts(pool: TtmPool) -> tuple[tuple[int, ...], ...]:
+    """Blocks of the shared pools by order, in the order in which page_pool prints them."""
+    rows = page_pool(pool).splitlines()[1:5]
+    return tuple(tuple(int(n) for n in row.split(":")[1].split()) for row in rows)
+
+
+def blocks_of(buffer: TtmBuffer) -> Blocks:
+    """The blocks of a buffer as (first pfn, order)."""
+    return tuple((int(p), int(o)) for p, o in zip(buffer.pfn, buffer.order, strict=True))
+
+
+def df_predictions(predictions: Sequence[BufferPrediction]) -> pd.DataFrame:
+    """One row a buffer: what was asked for, blocks recorded and predicted, and the measures of `BufferPrediction`."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "buffer": p.index,
+                "pages": p.pages,
+                "caching": p.caching.name.lower(),
+                "blocks_recorded": len(p.recorded),
+                "blocks_predicted": len(p.predicted),
+                "same_orders": p.same_orders,
+                "misplaced_share": p.misplaced_share,
+                "exact_pfn_share": p.exact_pfn_share,
+                "common_pfn_share": p.common_pfn_share,
+                "same_pool": p.same_pool,
+            }
+            for p in predictions
+        ]
+    )

@@ -1,0 +1,115 @@
+"""The pool model against real kernels: orders, pools and pfns of recorded buffers, number by number."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from kvmlab.capture.klttm import parse_ttm_run
+from kvmlab.capture.malformed import MissingInput
+from kvmlab.capture.shelf import open_captures
+from kvmlab.errors import UnusableInput
+from kvmlab.inquiry.ttm_capture import state_of_capture
+from kvmlab.inquiry.ttm_predict import df_predictions, predict_listed, predict_run
+from kvmlab.memory.buddy_text import buddyinfo
+from kvmlab.memory.ttm_state import Caching
+
+PROJECT = Path(__file__).resolve().parents[2]
+CAPTURES = PROJECT.parent / "shared" / "captures"
+SERIES = sorted(CAPTURES.glob("*/ttm/fr*.txt.gz"))
+BROKEN = sorted(CAPTURES.glob("*/run_frag/frag/stride*.txt.gz"))
+SHIPPED = sorted((PROJECT / "data" / "captures").glob("*/fragmented"))
+
+
+@pytest.mark.skipif(not SERIES, reason="the captures are not beside the checkout")
+@pytest.mark.parametrize("path", SERIES, ids=lambda p: f"{p.parents[1].name}-{p.name.split('.')[0]}")
+def test_every_buffer_of_the_series(path: Path) -> None:
+    """29 buffers in each file: on fresh memory from /proc of the same boot, on broken-up memory from its buddyinfo."""
+    run = parse_ttm_run(gzip.decompress(path.read_bytes()))
+    release = path.parents[1].name
+    source = path.parents[1] / "base" if path.name.startswith("fresh") else path
+    state = state_of_capture(source, release=release, engine="python")
+    before = state.buddy.copy()
+    predictions = predict_run(run, state.buddy)
+    assert state.buddy == before
+    assert len(predictions) == 29
+    assert [p.index for p in predictions if not p.same_orders] == []
+    assert [p.index for p in predictions if p.same_pool is not True] == []
+    frame = df_predictions(predictions)
+    assert frame.misplaced_share.max() == 0
+    # The frames themselves follow only as far as the capture shows them: the modules were loaded in between.
+    assert 0 <= (frame.exact_pfn_share * frame.pages).sum() <= (frame.common_pfn_share * frame.pages).sum()
+
+
+@pytest.mark.skipif(not BROKEN, reason="the captures are not beside the checkout")
+@pytest.mark.parametrize("path", BROKEN, ids=lambda p: p.name.split(".")[0])
+def test_counts_alone_do_not_decide_a_large_buffer_on_broken_memory(path: Path) -> None:
+    """buddyinfo was read before the programs ran whose own pages took the last large blocks: see `predict_listed`."""
+    run = parse_ttm_run(gzip.decompress(path.read_bytes()))
+    state = state_of_capture(path, release=path.parents[2].name, engine="python")
+    assert buddyinfo(state.buddy).split() == _recorded(path)
+    predictions = predict_run(run, state.buddy)
+    assert [p.misplaced_share for p in predictions if p.pages < 8100] == [0, 0, 0, 0]
+    assert all(0.02 < p.misplaced_share < 0.4 for p in predictions if p.pages == 8100)
+
+
+def _recorded(path: Path) -> list[str]:
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    return " ".join(line for line in lines if line.startswith("Node"))[: 10**6].split()[:30]
+
+
+@pytest.mark.skipif(not SHIPPED, reason="the project's captures have no fragmented run")
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.parent.name)
+def test_the_lists_themselves_decide_the_frames(path: Path) -> None:
+    predictions = predict_listed(open_captures(path), release=path.parent.name)
+    assert len(predictions) >= 12
+    close = [p for p in predictions.values() if p.misplaced_share <= 0.02]
+    exact = [p for p in predictions.values() if p.exact_pfn_share == 1]
+    # The rest met other CPUs, reclaim or compaction between the lists and the last block.
+    assert len(close) >= 0.85 * len(predictions)
+    assert len(exact) >= 0.6 * len(predictions)
+    assert max(len(p.recorded) for p in exact) > 500
+
+
+def test_what_shows_no_free_list_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "iomem.txt").write_text("00001000-0009fbff : System RAM\n")
+    with pytest.raises(MissingInput, match="buddyinfo"):
+        state_of_capture(tmp_path, release="6.12")
+    with pytest.raises(MissingInput):
+        state_of_capture(tmp_path / "iomem.txt", release="6.12")
+    with pytest.raises(UnusableInput):
+        state_of_capture(tmp_path / "nothing", release="6.12")
+    with pytest.raises(MissingInput):
+        predict_listed(open_captures(tmp_path))
+    text = "Node 0, zone   Normal      1      0      0      0      0      0      0      0      0      0      9 \n"
+    (tmp_path / "buddyinfo.txt").write_text(text)
+    with pytest.raises(UnusableInput, match="release"):
+        state_of_capture(tmp_path)
+    state = state_of_capture(tmp_path, release="6.12", engine="python")
+    assert buddyinfo(state.buddy) == text
+    assert any("guessed" in sentence for sentence in state.assumed)
+    (tmp_path / "zoneinfo.txt").write_text("Node 0, zone   Normal\n  pages free     5\n        spanned  -4\n")
+    assert state_of_capture(tmp_path, release="6.12", engine="python").buddy.nr_free(0)[10] == 9
+
+
+def test_truncated_kpageflags_say_so(tmp_path: Path) -> None:
+    if not SERIES:
+        pytest.skip("the captures are not beside the checkout")
+    base = SERIES[0].parents[1] / "base"
+    for name in ("buddyinfo.txt", "pagetypeinfo.txt", "zoneinfo.txt", "iomem.txt"):
+        (tmp_path / name).write_bytes((base / name).read_bytes())
+    words = gzip.decompress((base / "kpageflags.bin.gz").read_bytes())
+    (tmp_path / "kpageflags.bin").write_bytes(words[: 8 * 100_000 + 3])
+    state = state_of_capture(tmp_path, release=base.parent.name, engine="python")
+    assert any("kpageflags and buddyinfo differ" in sentence for sentence in state.assumed)
+
+
+def test_a_run_with_an_unknown_caching_mode_is_refused() -> None:
+    run = parse_ttm_run("# ttm_pool_alloc npages=1 caching=7 page_flags=0 ioctl=0 ret=0 us=1\n")
+    from kvmlab.memory.buddy import Buddy
+
+    with pytest.raises(UnusableInput, match="caching mode 7"):
+        predict_run(run, Buddy.fresh("64MiB", engine="python"))
+    assert Caching(2).name == "CACHED"
