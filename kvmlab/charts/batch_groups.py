@@ -108,8 +108,9 @@ def plot_batch_groups(frame: pd.DataFrame) -> go.Figure:
     left_out = int(frame["group"].max()) + 1 - len(sizes)
     return look.caption(
         picture,
-        "A row is one pass over a folio batch: same task, same stack, same system call. Squares of one colour side by "
-        "side are neighbours in memory." + (f" {left_out} more groups are not drawn." if left_out else ""),
+        "A row is one pass over a folio batch: same task, same stack, same system call, and no more pages than a batch "
+        "of this kernel holds. Squares of one colour side by side are neighbours in memory."
+        + (f" {left_out} more groups are not drawn." if left_out else ""),
         n=f"{len(frame)} bad pages in {int(frame['group'].max()) + 1} groups",
         source=frame.attrs.get("source"),
         kernel=frame.attrs.get("kernel"),

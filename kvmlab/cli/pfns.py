@@ -87,6 +87,7 @@ def _document(reports: Sequence[Report], groups: Iterable[tuple[int, BatchGroup]
                 "reports": [start + report.index for report in group.reports],
                 "size": len(group),
                 "by_registers": group.by_registers,
+                "by_pause": group.by_pause,
                 "pfn_runs": len(group.runs),
             }
             for start, group in groups
@@ -139,6 +140,7 @@ def _print(told: dict[str, Any], reports: Sequence[Report], groups: Sequence[Bat
         out.text(f"... and {len(runs) - _MOST_ROWS} more runs (--json has all)")
     for group in groups[:_MOST_ROWS]:
         proof = "one system call, by its registers" if group.by_registers else "by task, stack and time"
+        proof += ", cut at the longest pause" if group.by_pause else ""
         out.text(f"group of {len(group)} from report {group.first.index}: {len(group.runs)} runs; {proof}")
     if len(groups) > _MOST_ROWS:
         out.text(f"... and {len(groups) - _MOST_ROWS} more groups (--json has all)")

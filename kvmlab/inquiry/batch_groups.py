@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right, insort
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from kvmlab.errors import UnknownRelease
 from kvmlab.inquiry.pfn_ranges import PfnRun, pfn_runs
+from kvmlab.memory.folio_batch import batch_capacity
 from kvmlab.report.records import Kind, Report
 
 if TYPE_CHECKING:
@@ -24,10 +28,13 @@ class BatchGroup:
         reports: the reports, in the order of the text.
         by_registers: whether the user registers prove that it was one system call; False if only task, stack and time
             agree, because the text holds no registers.
+        by_pause: whether it was cut out of a longer stretch at the longest pauses, because no batch of this kernel
+            holds so many folios: one KVM_RUN can drain several batches.
     """
 
     reports: tuple[Report, ...]
     by_registers: bool
+    by_pause: bool = False
 
     @property
     def first(self) -> Report:
@@ -52,8 +59,9 @@ def batch_groups(reports: Iterable[Report]) -> tuple[BatchGroup, ...]:
     """Put bad page reports of one drain together; every bad page with a pfn is in exactly one group.
 
     Two neighbouring reports belong together if the same task on the same CPU prints the same innermost confirmed
-    functions, from the same system call: the user registers are equal. Where both lack registers, at most a second
-    may lie between them.
+    functions, from the same system call (the user registers are equal, where both have them), with no more than a
+    second and no suppressed report in between. What is then longer than a folio batch of the kernel is cut at its
+    longest pauses.
 
     Args:
         reports: reports of one log, in order; other kinds are passed over.
@@ -61,17 +69,21 @@ def batch_groups(reports: Iterable[Report]) -> tuple[BatchGroup, ...]:
     Source: drains of 30 pages each, 6.12 and 7.3, in the kernel lab's captures.
     """
     groups: list[list[Report]] = []
-    proofs: list[bool] = []
+    broken = True
     for report in reports:
+        if report.kind is Kind.SUPPRESSED:
+            broken = True
         if report.kind is not Kind.BAD_PAGE or report.pfn is None:
             continue
-        if groups and _belong(groups[-1][-1], report):
-            groups[-1].append(report)
-            proofs[-1] = proofs[-1] and report.registers is not None
-        else:
-            groups.append([report])
-            proofs.append(report.registers is not None)
-    return tuple(BatchGroup(tuple(g), proof) for g, proof in zip(groups, proofs, strict=True))
+        if broken or not _belong(groups[-1][-1], report):
+            groups.append([])
+            broken = False
+        groups[-1].append(report)
+    return tuple(
+        BatchGroup(tuple(part), all(r.registers is not None for r in part), len(part) < len(group))
+        for group in groups
+        for part in _cut(group, _capacity(group[0]))
+    )
 
 
 def df_batch_groups(reports: Iterable[Report]) -> pd.DataFrame:
@@ -121,9 +133,13 @@ def time_ns(report: Report) -> int | None:
     Args:
         report: any report.
     """
-    if report.timestamp is None:
+    return _ns(report.timestamp)
+
+
+def _ns(timestamp: str | None) -> int | None:
+    if timestamp is None:
         return None
-    seconds, _, fraction = report.timestamp.strip().partition(".")
+    seconds, _, fraction = timestamp.strip().partition(".")
     if not (seconds + fraction).isdecimal():
         return None
     return int(seconds) * 1_000_000_000 + int(fraction[:9].ljust(9, "0") or 0)
@@ -133,10 +149,44 @@ def _belong(one: Report, other: Report) -> bool:
     a, b = one.cpu_line, other.cpu_line
     if a is None or b is None or (a.cpu, a.pid, a.comm) != (b.cpu, b.pid, b.comm) or _stack(one) != _stack(other):
         return False
+    pause = _pause(one, other)
     if one.registers is not None and other.registers is not None:
-        return dict(one.registers.values) == dict(other.registers.values)
-    before, after = time_ns(one), time_ns(other)
-    return before is not None and after is not None and 0 <= after - before <= LONGEST_PAUSE_NS
+        same = dict(one.registers.values) == dict(other.registers.values)
+        return same and (pause is None or pause <= LONGEST_PAUSE_NS)
+    return pause is not None and abs(pause) <= LONGEST_PAUSE_NS
+
+
+def _pause(one: Report, other: Report) -> int | None:
+    """Nanoseconds from the last line of one report to the first of the next, None if a time is missing."""
+    before, after = _ns(one.last_timestamp or one.timestamp), time_ns(other)
+    return None if before is None or after is None else after - before
+
+
+def _capacity(report: Report) -> int | None:
+    """Folios in a batch of the report's kernel, None if nobody knows."""
+    release = None if report.cpu_line is None else report.cpu_line.release
+    if release is None or release.version is None:
+        return None
+    try:
+        return batch_capacity(release)
+    except UnknownRelease:
+        return None
+
+
+def _cut(group: Sequence[Report], most: int | None) -> list[Sequence[Report]]:
+    """Parts of at most `most` reports: the longest pauses cut first; equal pauses cut at full batches."""
+    if most is None or len(group) <= most:
+        return [group]
+    pauses = [_pause(a, b) or 0 for a, b in pairwise(group)]
+    cuts = [0, len(group)]
+    if max(pauses) > min(pauses):
+        for at in sorted(range(1, len(group)), key=lambda i: -pauses[i - 1]):
+            place = bisect_right(cuts, at)
+            if cuts[place] - cuts[place - 1] > most:
+                insort(cuts, at)
+    else:
+        cuts = [*range(0, len(group), most), len(group)]
+    return [group[a:b] for a, b in pairwise(cuts)]
 
 
 def _stack(report: Report) -> tuple[str, ...]:

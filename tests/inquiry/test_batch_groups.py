@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kvmlab.inquiry.batch_groups import batch_groups, df_batch_groups, time_ns
 from kvmlab.report.log import read_log
-from kvmlab.report.records import Registers, Report
+from kvmlab.report.records import Kind, Registers, Report
 from kvmlab.text.span import Span
 from tests.charts.sample import frame, report
 
@@ -54,6 +57,54 @@ def test_a_group_ends_with_the_system_call_the_stack_or_the_task() -> None:
     assert line is not None
     assert sizes(page(1), page(2, cpu_line=replace(line, cpu=3))) == [1, 1]
     assert sizes(page(1), page(2, cpu_line=None)) == [1, 1]
+
+
+def storm(gaps: list[int], *, first: int = 0) -> list[Report]:
+    """Bad pages of one system call with pauses of so many microseconds between them."""
+    at, pages = 10_000_000, []
+    for number, gap in enumerate([0, *gaps]):
+        at += gap
+        stamp = f"{at // 1_000_000}.{at % 1_000_000:06}"
+        pages.append(page(first + number, timestamp=stamp, last_timestamp=stamp))
+    return pages
+
+
+def test_a_system_call_that_drains_several_batches_is_cut_where_the_guest_ran_in_between() -> None:
+    groups = batch_groups(storm([10] * 29 + [900] + [12] * 29 + [700] + [9] * 19))
+    assert [len(group) for group in groups] == [30, 30, 20]
+    assert all(group.by_pause and group.by_registers for group in groups)
+    (whole,) = batch_groups(storm([10] * 14 + [900] + [10] * 14))
+    assert not whole.by_pause, "what fits into one batch is not cut"
+
+
+def test_without_any_difference_in_time_full_batches_are_cut() -> None:
+    assert sizes(*storm([0] * 69)) == [31, 31, 8]
+
+
+def test_a_long_pause_or_a_suppressed_report_ends_a_group() -> None:
+    assert sizes(*storm([10, 2_000_000, 10])) == [2, 2]
+    pages = storm([10, 10, 10])
+    hidden = replace(pages[0], kind=Kind.SUPPRESSED, pfn=None)
+    assert sizes(*pages[:2], hidden, *pages[2:]) == [2, 2]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(0, 2_000), min_size=1, max_size=150))
+def test_no_group_is_larger_than_a_batch_and_no_page_is_lost(gaps: list[int]) -> None:
+    pages = storm(gaps)
+    groups = batch_groups(pages)
+    assert all(len(group) <= 31 for group in groups)
+    assert [r.pfn for group in groups for r in group.reports] == [p.pfn for p in pages]
+
+
+def test_a_hundred_thousand_reports_of_one_call_take_no_quadratic_time() -> None:
+    pages = storm(list(range(1, 3_001)) * 10)
+    start = time.perf_counter()
+    batch_groups(pages[:3_000])
+    few = time.perf_counter() - start
+    start = time.perf_counter()
+    batch_groups(pages[:30_000])
+    assert time.perf_counter() - start < 30 * few + 1
 
 
 def test_without_registers_time_decides_and_says_so() -> None:
