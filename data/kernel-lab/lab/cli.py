@@ -16,6 +16,7 @@ from .machine import Shape
 from .paths import HERE
 from .ready import install_emulator, prepare
 from .say import say
+from .summary import describe_all
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -30,6 +31,10 @@ def _parser() -> argparse.ArgumentParser:
     everything.add_argument("--offline", action="store_true", help="only kernels that are in the cache")
     everything.add_argument("--again", action="store_true", help="run also what is already there")
     everything.set_defaults(run=_captures)
+
+    told = commands.add_parser("summary", help="say what the storms below a folder of captures show")
+    told.add_argument("folder", type=Path, nargs="?", default=HERE.parent / "captures")
+    told.set_defaults(run=_summary)
 
     ready = commands.add_parser("prepare", help="fetch and build, boot nothing")
     ready.add_argument("--kernels", nargs="+", default=["6.1", "6.12", "7.3"], help=f"of {known}")
@@ -59,6 +64,11 @@ def _captures(args: argparse.Namespace) -> int:
         f"{len(failures)} runs failed; the same command tries them again" if failures else f"captures are in {args.out}"
     )
     return 1 if failures else 0
+
+
+def _summary(args: argparse.Namespace) -> int:
+    print(describe_all(args.folder) or f"no storms below {args.folder}")
+    return 0
 
 
 def _prepare(args: argparse.Namespace) -> int:

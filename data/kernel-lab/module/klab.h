@@ -51,7 +51,7 @@ struct klab_record {
 	u64 seq_before, seq_after;
 	unsigned int nr;	/* entries of a batch */
 	unsigned long func;	/* the function that a batch is moved with */
-	char reason[32];
+	char reason[64];
 	unsigned int nstack;
 	unsigned long stack[KLAB_STACK];
 };
