@@ -9,17 +9,25 @@ __version__ = "0.1.0"
 
 # The face of the package: name to the module that defines it, loaded when first used.
 _FACE = {
+    "TtmPool": "kvmlab.memory.ttm",
+    "Zone": "kvmlab.memory.zone",
     "check_case": "kvmlab.writeup.case",
     "explain": "kvmlab.inquiry.explain",
     "open_case": "kvmlab.writeup.case",
+    "pfn_ranges": "kvmlab.inquiry.pfn_ranges",
     "publish": "kvmlab.writeup.publish",
+    "read_capture": "kvmlab.capture.read",
     "read_log": "kvmlab.report.log",
     "replay": "kvmlab.inquiry.replay",
 }
 
 if TYPE_CHECKING:
+    from kvmlab.capture.read import read_capture as read_capture
     from kvmlab.inquiry.explain import explain as explain
+    from kvmlab.inquiry.pfn_ranges import pfn_ranges as pfn_ranges
     from kvmlab.inquiry.replay import replay as replay
+    from kvmlab.memory.ttm import TtmPool as TtmPool
+    from kvmlab.memory.zone import Zone as Zone
     from kvmlab.report.log import read_log as read_log
     from kvmlab.writeup.case import check_case as check_case
     from kvmlab.writeup.case import open_case as open_case

@@ -54,3 +54,13 @@ def test_arrows_run_only_downwards(root: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_name_of_the_face_can_be_had() -> None:
+    import kvmlab
+
+    for name in kvmlab.__all__:
+        assert getattr(kvmlab, name) is not None
+    assert set(kvmlab.__all__) <= set(dir(kvmlab))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        kvmlab.nothing  # noqa: B018
