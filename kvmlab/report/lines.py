@@ -79,7 +79,7 @@ class Line:
     rest: bool = False
 
 
-_CUT_HERE = re.compile(r"(?:- )?-{8,}\[ cut here \]-{8,}")
+_CUT_HERE = re.compile(r"(?:- )?-{8,}\[ cut here \]-{8,}|8<-{2,8} cut here -{2,8}")
 _END = re.compile(r"---\[ end (?:trace|Kernel panic)[ -]*(?P<id>[0-9a-f]{16})?.*")
 _RULE = re.compile(r"[=]{24,200}")
 HEX_ROW = re.compile(r"(?:[0-9a-f]{16}|[0-9a-f]{8})(?:\s+(?:[0-9a-f]{16}|[0-9a-f]{8}))*|\.\.\.")
@@ -188,7 +188,7 @@ def classify(text: str, record: Record, inside: bool) -> tuple[Part, Any]:
         return Part.BLANK, None
     if (begin := _BEGIN.match(text)) and (found := _READERS[begin[0]](text, record)) is not None:
         return found
-    if text[0] == "-" and _CUT_HERE.fullmatch(text):
+    if text[0] in "-8" and _CUT_HERE.fullmatch(text):
         return Part.CUT_HERE, None
     if text[0] == "=" and _RULE.fullmatch(text):
         return Part.RULE, None

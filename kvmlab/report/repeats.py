@@ -27,23 +27,26 @@ def fold_repeats(reports: Sequence[Report]) -> list[Report]:
         reports: the reports of one source, in the order of the text.
     """
     kept: list[Report] = []
+    places: list[int] = []
     copies: dict[int, list[Span]] = {}
     by_title: dict[str, list[int]] = {}
-    for report in reports:
+    for place, report in enumerate(reports):
         # Blanks that an archive collapsed do not make another title.
         key = f"{report.kind.value} {' '.join((report.title or '').split())}"
         held = by_title.setdefault(key, [])
-        at = next((i for i in held[-_LOOK_BACK:] if _same(kept[i], report)), None)
-        if at is None or report.title is None:
+        at = None if report.title is None else next((i for i in held[-_LOOK_BACK:] if _same(kept[i], report)), None)
+        if at is None:
             held.append(len(kept))
             kept.append(report)
-            continue
-        fuller, copy = (kept[at], report) if _weight(kept[at]) >= _weight(report) else (report, kept[at])
-        copies.setdefault(at, []).extend((copy.span, *copy.repeats))
-        kept[at] = fuller
-    order = sorted(range(len(kept)), key=lambda i: (kept[i].records[:1], kept[i].span))
+            places.append(place)
+        elif _weight(kept[at]) >= _weight(report):
+            copies.setdefault(at, []).extend((report.span, *report.repeats))
+        else:
+            copies.setdefault(at, []).extend((kept[at].span, *kept[at].repeats))
+            kept[at], places[at] = report, place
+    order = sorted(range(len(kept)), key=places.__getitem__)
     return [
-        replace(kept[i], index=n, repeats=tuple(sorted((*kept[i].repeats, *copies.get(i, ())))))
+        replace(kept[i], index=n, repeats=tuple(sorted({*kept[i].repeats, *copies.get(i, ())})))
         for n, i in enumerate(order)
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from kvmlab.report.details import Detail
 from kvmlab.report.lines import LINE_LENGTH, PAGE_PARTS, Line, Part, classify
 from kvmlab.report.open_splat import BOTTOM, OpenSplat, Splat
 from kvmlab.report.records import Kind
@@ -224,6 +225,9 @@ def _accepts(splat: OpenSplat, line: Line) -> bool:
     part = line.part
     if line.rest:
         return True
+    if isinstance(line.data, Detail) and line.data.name == "elided":
+        # Dots belong to the report only right behind one of its lines.
+        return not splat.pending
     if part is Part.OTHER:
         if splat.title is None and Part.CUT_HERE in splat.seen and splat.in_title and len(splat.lines) <= TEXT_LIMIT:
             line.part = Part.DETAIL
