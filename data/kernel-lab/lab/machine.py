@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -97,7 +98,8 @@ def boot(
                 child.wait()
     seconds = time.monotonic() - start
     flushes = max(read_back(disk, folder) for disk in disks)
-    done = b"lab: " in (text := serial.read_bytes()) and b" done" in text
+    text = serial.read_bytes()
+    done = re.search(rb"^lab: [0-9.]+ done\r?$", text, re.MULTILINE) is not None
     initrd.unlink()
     for disk in disks:
         disk.unlink()
