@@ -9,7 +9,7 @@ import re
 import sys
 import zlib
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 # A file inside a file inside a file is fine; a file that unpacks to itself is not.
 MAX_DEPTH = 8
@@ -30,6 +30,10 @@ _MAGIC = (
 
 class TooLarge(Exception):
     """The output would pass the limit."""
+
+
+class NoDecompressor(Exception):
+    """The library that could read this is not installed; the message says what to do."""
 
 
 class _Decompressor(Protocol):
@@ -61,12 +65,19 @@ class _Gzip:
         return out
 
 
+def _zstd_library() -> Any:
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+    except ImportError:
+        raise NoDecompressor("zstd data needs the package backports-zstd; or unpack it with zstd -d first") from None
+    return zstd
+
+
 def _zstd() -> _Decompressor:
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
-    made: _Decompressor = zstd.ZstdDecompressor()
+    made: _Decompressor = _zstd_library().ZstdDecompressor()
     return made
 
 
@@ -82,11 +93,7 @@ def _maker(name: str) -> Callable[[], _Decompressor]:
 
 def _errors(name: str) -> tuple[type[Exception], ...]:
     if name == "zstd":
-        if sys.version_info >= (3, 14):
-            from compression.zstd import ZstdError
-        else:
-            from backports.zstd import ZstdError
-        return (ZstdError, OSError, ValueError, EOFError)
+        return (_zstd_library().ZstdError, OSError, ValueError, EOFError)
     return (zlib.error, lzma.LZMAError, OSError, ValueError, EOFError)
 
 

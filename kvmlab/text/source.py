@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, TypeAlias
 
 from kvmlab.errors import UnusableInput
-from kvmlab.text.inflate import MAX_DEPTH, TooLarge, compression_of, inflate
+from kvmlab.text.inflate import MAX_DEPTH, NoDecompressor, TooLarge, compression_of, inflate
 from kvmlab.text.span import Damage, DamageKind, Span
 
 # Most bytes of text that are read from one source; `--max-bytes` on the command line.
@@ -70,6 +70,8 @@ def open_source(what: Openable, *, limit: int = DEFAULT_LIMIT) -> Source:
             raise UnusableInput(
                 f"{name}: its {kind} data unpacks to more than {limit} bytes, raise the bound with --max-bytes"
             ) from None
+        except NoDecompressor as missing:
+            raise UnusableInput(f"{name}: {missing}") from None
         if not data:
             raise UnusableInput(f"{name}: its {kind} data holds nothing that can be read ({wrong or 'empty'})")
         compression.append(kind)
