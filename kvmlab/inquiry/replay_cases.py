@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from kvmlab.inquiry.basis import Basis
 from kvmlab.kernel.release import KernelRelease
-from kvmlab.kvm.machine import READ, WRITE, Config
+from kvmlab.kvm.config import Config
+from kvmlab.kvm.machine import READ, WRITE
 from kvmlab.kvm.policies import Policy, find_policy, stock_policy
 from kvmlab.kvm.scenario import Run, Runner
 from kvmlab.kvm.system import System

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kvmlab.kvm import mm, vcpu
+from kvmlab.kvm import driver, events, mm, nested, vcpu
 
 Names = tuple[str, ...]
 
@@ -16,7 +16,7 @@ class Action:
     Args:
         id: its number in events.
         name: short name.
-        actor: `vcpu`, `mm` or `lru drain`.
+        actor: `vcpu`, `mm`, `driver`, `nested` or `lru drain`.
         does: one sentence.
         functions: kernel functions that it stands for, outermost first, names of 6.9 to 6.12.
         lock: what it holds: `mmu_lock`, `page-table lock`, or nothing.
@@ -57,6 +57,10 @@ _ROWS: tuple[Action, ...] = (
            (*_GUP, *_HANDLE, "do_wp_page", "__mmu_notifier_invalidate_range_end"), "mmu_lock", _S612),
     Action(vcpu.GRAB, "grab", "vcpu", "GUP finds the page and takes a reference",
            (*_GUP, "follow_page_pte", "try_grab_page"), "page-table lock", _S612),
+    Action(vcpu.FOLLOW, "follow pfn", "vcpu", "a PFNMAP pfn: the policy decides what happens to its struct page",
+           (*_FAULT, "hva_to_pfn", "hva_to_pfn_remapped"), "page-table lock", _S612),
+    Action(events.FILL_TLB, "cache translation", "vcpu", "an access finds the SPTE and caches the translation",
+           (), "", "hardware"),
     Action(vcpu.CHECK_LATE, "late check", "vcpu", "stale by now? then let go of the page as the policy does, and retry",
            (*_FAULT, "kvm_release_pfn_clean"), "", "d02c357e5bfa (6.8)"),
     Action(vcpu.INSTALL, "install", "vcpu", "under mmu_lock: stale? if not, set the SPTE; then end as the policy does",
@@ -71,6 +75,24 @@ _ROWS: tuple[Action, ...] = (
            ("tlb_finish_mmu", "free_pages_and_swap_cache"), "", _S612),
     Action(mm.ZAP_END, "zap end", "mm", "the notifier's end: every fault in flight is stale",
            ("__mmu_notifier_invalidate_range_end",), "mmu_lock", _S612),
+    Action(mm.WRITEBACK_START, "writeback start", "mm", "a page is written back: the notifier's start zaps the SPTE",
+           ("folio_mkclean", "__mmu_notifier_invalidate_range_start"), "mmu_lock", _S612),
+    Action(mm.WRITEBACK_CLEAN, "writeback clean", "mm", "the page is clean: a later write must fault first",
+           ("page_vma_mkclean_one",), "page-table lock", _S612),
+    Action(driver.UNMAP_START, "unmap start", "driver", "the driver unmaps: the notifier's start zaps the SPTE",
+           ("unmap_mapping_range", "__mmu_notifier_invalidate_range_start"), "mmu_lock", _S612),
+    Action(driver.UNMAP_CLEAR, "unmap clear", "driver", "the PTE is cleared; a PFNMAP page has no mapcount",
+           ("unmap_mapping_range", "zap_pte_range"), "page-table lock", _S612),
+    Action(driver.UNMAP_END, "unmap end", "driver", "the notifier's end: every fault in flight is stale",
+           ("unmap_mapping_range", "__mmu_notifier_invalidate_range_end"), "mmu_lock", _S612),
+    Action(driver.FREE_BLOCK, "free", "driver", "the driver frees the block that its page belongs to",
+           ("__free_pages", "free_pages_prepare"), "", _S612),
+    Action(nested.MAP, "map", "nested", "a pfn is put into a hardware structure, outside the notifier",
+           ("kvm_vcpu_map",), "", "kvm_vcpu_map() in 6.12.117 and 7.2.13"),
+    Action(nested.USE, "use", "nested", "the mapped page is written to, without a fault",
+           (), "", "kvm_vcpu_map() in 6.12.117 and 7.2.13"),
+    Action(nested.UNMAP, "unmap", "nested", "the mapping is given up and its reference dropped",
+           ("kvm_vcpu_unmap",), "", "kvm_vcpu_map() in 6.12.117 and 7.2.13"),
     Action(mm.DRAIN, "drain", "lru drain", "this CPU's LRU batch is emptied; its references are dropped",
            ("lru_add_drain_cpu",), "local lock of the batch", _S612),
 )  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 from kvmlab.kvm.machine import Machine
 from kvmlab.memory.folio_batch import folio_add_lru, mark_page_accessed
 from kvmlab.memory.ledger import ALLOCATION, MMU_GATHER, PTE, Ledger
-from kvmlab.memory.page import DIRTY, alloc_anon, lowest_free, set_flags
-from kvmlab.memory.state import model_code, read, write
+from kvmlab.memory.page import DIRTY, REUSED_TOUCH, alloc_anon, lowest_free, nobody_holds, raise_alarm, set_flags
+from kvmlab.memory.state import Field, model_code, read, write
 
 # What a PTE, an SPTE or a lookup holds: nothing, the zero page, or PAGE + the number of a frame.
 NOTHING = 0
@@ -23,6 +23,12 @@ POST_CHECK = 5
 LOCKED = 6
 RELEASE = 7
 EXITED = 8
+
+
+@model_code
+def tlb_of(g: int, c: Machine) -> Field:
+    """The field of the cached translations of one gfn."""
+    return Field(c.tlb.at + g * c.tlb.width, c.tlb.width, c.tlb.stride)
 
 
 @model_code
@@ -61,9 +67,14 @@ def zap_spte(s: int, g: int, ledger: Ledger | None, c: Machine) -> int:
     """Remove an SPTE and flush TLBs; older policies push its accessed and dirty bits to the struct page."""
     was = read(s, c.spte, g)
     if was >= PAGE and (c.zap == 0 or (c.zap == 1 and read(s, c.counted, g) != 0)):
+        if nobody_holds(s, was - PAGE, c.matter) != 0:
+            s = raise_alarm(s, REUSED_TOUCH, c.matter)
         s = mark_page_accessed(s, was - PAGE, ledger, c.matter)
         s = set_flags(s, was - PAGE, DIRTY, c.matter)
     s = write(s, c.spte, g, NOTHING)
+    if c.tlbs != 0 and c.flushes != 0:
+        for v in range(c.vcpus):
+            s = write(s, tlb_of(g, c), v, NOTHING)
     return write(s, c.counted, g, 0)
 
 
@@ -80,6 +91,6 @@ def invalidate_end(s: int, g: int, c: Machine) -> int:
     s = write(s, c.in_progress, g, read(s, c.in_progress, g) - 1)
     for v in range(c.vcpus):
         pc = read(s, c.pc, v)
-        if PRE_CHECK <= pc <= LOCKED:
+        if PRE_CHECK <= pc <= RELEASE:
             s = write(s, c.stale, v, 1)
     return s

@@ -2,54 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from kvmlab.errors import KvmlabError
-from kvmlab.kvm.policies import Policy
-from kvmlab.memory.page import Matter
+from kvmlab.kvm.config import DRIVERS, Config
+from kvmlab.memory.page import DRIVER_OWNED, Matter
 from kvmlab.memory.state import Field, Layout, write
 
 READ = 0
 WRITE = 1
 
+# Kinds of page that a driver lends.
+TAIL = 0
+COUNTED = 1
+UNCOUNTED = 2
 
-class BadConfig(KvmlabError):
-    """A configuration that the model cannot run; the message names the setting."""
+DRIVER_FRAME = 0
+"""The frame that a driver owns; once it has freed it, it is the first that is allocated again."""
 
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """What takes part in a run.
-
-    Args:
-        policy: how KVM takes pfns.
-        vcpus: number of vCPUs.
-        gfns: anonymous guest pages.
-        pages: page frames that can be allocated.
-        batch: capacity of the CPU's folio batch.
-        others: folios in that batch at the start that are not modelled.
-        zaps: how often the mm thread zaps a range (munmap or MADV_DONTNEED), each of one page.
-        reads, writes: what the guest does.
-        check_pages: whether freed pages are tested.
-        tracked: whether flags, lists, mapping and index are kept; for replays, not for exploration.
-        lru_gen: whether MGLRU is on.
-        resets_mapcount: whether a report resets `_mapcount` (6.10 and older).
-    """
-
-    policy: Policy
-    vcpus: int = 1
-    gfns: int = 1
-    pages: int = 2
-    batch: int = 2
-    others: int = 0
-    zaps: int = 1
-    reads: bool = True
-    writes: bool = True
-    check_pages: bool = True
-    tracked: bool = False
-    lru_gen: bool = False
-    resets_mapcount: bool = True
+_FIRST_ZERO_COUNT = 4
 
 
 class Machine(NamedTuple):
@@ -57,18 +27,33 @@ class Machine(NamedTuple):
 
     Args:
         matter: pages and batches.
+        anon: anonymous gfns; a driver's page is mapped at the gfn behind them.
+        driver: 0 none, 1 good, 2 bad; `driver_kind`: what it lends.
         pte: of each gfn's hva: 0 none, 1 zero page, 2 + page frame.
         spte: of each gfn, in the same code; `counted`: v11's refcounted bit of it.
         in_progress: invalidations of each gfn between start and end.
+        clean: whether a page has been written back and not written to since.
         pc, gfn, wants, stale, got, slow, accounted: of each vCPU's fault.
-        mm_pc, mm_gfn, mm_page, mm_left: of the mm thread.
+        tlb: what each vCPU has cached, for gfn 0; those of other gfns follow.
+        mm_pc, mm_gfn, mm_page, mm_left, wb_left: of the mm thread.
+        driver_pc, nested_pc, nested_got, nested_held: of the driver and of the mapping outside the notifier.
     """
 
     matter: Matter
     vcpus: int
     gfns: int
+    anon: int
     reads: int
     writes: int
+    zaps: int
+    zap_any: int
+    writebacks: int
+    driver: int
+    driver_kind: int
+    nested: int
+    unsafe: int
+    tlbs: int
+    async_pf: int
     early_checks: int
     takes_ref: int
     remapped: int
@@ -77,10 +62,13 @@ class Machine(NamedTuple):
     zap: int
     in_progress_tested: int
     sequence_tested: int
+    flushes: int
+    stale_exits: int
     pte: Field
     spte: Field
     counted: Field
     in_progress: Field
+    clean: Field
     pc: Field
     gfn: Field
     wants: Field
@@ -88,10 +76,16 @@ class Machine(NamedTuple):
     got: Field
     slow: Field
     accounted: Field
+    tlb: Field
     mm_pc: Field
     mm_gfn: Field
     mm_page: Field
     mm_left: Field
+    wb_left: Field
+    driver_pc: Field
+    nested_pc: Field
+    nested_got: Field
+    nested_held: Field
 
 
 def _bits(largest: int) -> int:
@@ -103,69 +97,99 @@ def build_machine(config: Config) -> tuple[Machine, Layout, int]:
 
     Args:
         config: the configuration.
-
-    Raises:
-        BadConfig: a number is out of range.
     """
-    for name, value, least in (
-        ("vcpus", config.vcpus, 1), ("gfns", config.gfns, 1), ("pages", config.pages, 1), ("batch", config.batch, 1),
-        ("others", config.others, 0), ("zaps", config.zaps, 0),
-    ):  # fmt: skip
-        if value < least:
-            raise BadConfig(f"{name}={value} is too small: it must be at least {least}")
-    if config.others >= config.batch:
-        raise BadConfig(f"others={config.others} does not fit into a batch of {config.batch} that is not yet full")
     layout = Layout()
-    n, gfns, vcpus = config.pages, config.gfns, config.vcpus
-    tracked = int(config.tracked)
-    # PTE, batch entries, mmu_gather and one reference of each vCPU; tracked pages may also wait in the activate batch.
-    refcount_max = 3 + vcpus + 3 * tracked
-    what = _bits(n + 1)
-    matter = Matter(
-        pages=n, pool=n, tracked=tracked, check_pages=int(config.check_pages),
-        resets_mapcount=int(config.resets_mapcount), lru_gen=int(config.lru_gen), batch_capacity=config.batch,
-        refcount_max=refcount_max + 1,
-        use=layout.array("use", 2, n),
-        refcount=layout.array("refcount", _bits(refcount_max + 1), n),
-        mapcount=layout.array("mapcount", _bits(gfns), n),
-        flags=layout.array("flags", 8 * tracked, n),
-        listed=layout.array("listed", 2 * tracked, n),
-        mapping=layout.array("mapping", tracked, n),
-        page_index=layout.array("index", _bits(gfns - 1) * tracked, n),
-        batch=layout.array("batch", _bits(n), config.batch),
-        others=layout.array("others", _bits(config.others), 1),
-        activate=layout.array("activate", 3 * tracked, n),
-        activated=layout.array("activated", _bits(config.batch) * tracked, 1),
-        zero=layout.array("zero", _bits(vcpus + 2), 1),
-        alarm=layout.array("alarm", 4, 1),
-    )  # fmt: skip
+    driver = DRIVERS.index(config.driver)
+    kind = {"tail": TAIL, "refcounted": COUNTED, "uncounted": UNCOUNTED}[config.driver_page]
+    gfns, vcpus = config.gfns + (driver > 0), config.vcpus
+    what = _bits(config.pages + (driver > 0) + 1)
+    matter = _matter(config, layout, config.pages + (driver > 0), gfns)
     policy = config.policy
     classifies = int(policy.zap == 1)
+    works = int(config.zaps + config.writebacks > 0)
+    vcpu = layout.records(
+        {
+            "pc": 4 if _can_exit(config) else 3,
+            "gfn": _bits(gfns - 1),
+            "wants": 1,
+            "stale": 1,
+            "got": what,
+            "slow": int(config.tracked),
+            "accounted": classifies,
+            **{f"tlb {g}": what * config.tlb for g in range(gfns)},
+        },
+        vcpus,
+    )
     machine = Machine(
-        matter=matter, vcpus=vcpus, gfns=gfns, reads=int(config.reads), writes=int(config.writes),
+        matter=matter, vcpus=vcpus, gfns=gfns, anon=config.gfns, reads=int(config.reads), writes=int(config.writes),
+        zaps=config.zaps, zap_any=int(config.zap_any), writebacks=config.writebacks, driver=driver, driver_kind=kind,
+        nested=int(config.nested), unsafe=int(config.unsafe), tlbs=int(config.tlb), async_pf=int(config.async_pf),
         early_checks=int(policy.early_checks), takes_ref=int(policy.takes_ref), remapped=int(policy.remapped),
         after_check=int(policy.after_check), finish=int(policy.finish), zap=int(policy.zap),
         in_progress_tested=int(policy.in_progress_tested), sequence_tested=int(policy.sequence_tested),
+        flushes=int(policy.flushes_tlb), stale_exits=int(policy.stale_exits),
         pte=layout.array("pte", what, gfns),
         spte=layout.array("spte", what, gfns),
         counted=layout.array("counted", classifies, gfns),
-        in_progress=layout.array("in_progress", _bits(vcpus + (config.zaps > 0)), gfns),
-        pc=layout.array("pc", 4, vcpus),
-        gfn=layout.array("gfn", _bits(gfns - 1), vcpus),
-        wants=layout.array("wants", 1, vcpus),
-        stale=layout.array("stale", 1, vcpus),
-        got=layout.array("got", what, vcpus),
-        slow=layout.array("slow", tracked, vcpus),
-        accounted=layout.array("accounted", classifies, vcpus),
-        mm_pc=layout.array("mm_pc", 2 * (config.zaps > 0), 1),
-        mm_gfn=layout.array("mm_gfn", _bits(gfns - 1) * (config.zaps > 0), 1),
-        mm_page=layout.array("mm_page", what * (config.zaps > 0), 1),
+        in_progress=layout.array("in_progress", _bits(vcpus + works + (driver == 1)), gfns),
+        clean=layout.array("clean", int(config.writebacks > 0), matter.pages),
+        pc=vcpu["pc"], gfn=vcpu["gfn"], wants=vcpu["wants"], stale=vcpu["stale"], got=vcpu["got"],
+        slow=vcpu["slow"], accounted=vcpu["accounted"], tlb=vcpu["tlb 0"],
+        mm_pc=layout.array("mm_pc", (3 if config.writebacks else 2) * works, 1),
+        mm_gfn=layout.array("mm_gfn", _bits(gfns - 1) * works, 1),
+        mm_page=layout.array("mm_page", what * works, 1),
         mm_left=layout.array("mm_left", _bits(config.zaps), 1),
+        wb_left=layout.array("wb_left", _bits(config.writebacks), 1),
+        driver_pc=layout.array("driver_pc", 3 * (driver > 0), 1),
+        nested_pc=layout.array("nested_pc", 2 * config.nested, 1),
+        nested_got=layout.array("nested_got", what * config.nested, 1),
+        nested_held=layout.array("nested_held", int(config.nested), 1),
     )  # fmt: skip
-    s = 0
-    for page in range(n):
-        s = write(s, matter.refcount, page, 1)
-    s = write(s, matter.zero, 0, 1)
-    s = write(s, matter.others, 0, config.others)
-    s = write(s, machine.mm_left, 0, config.zaps)
-    return machine, layout, s
+    return machine, layout, _first(config, machine)
+
+
+def _can_exit(config: Config) -> bool:
+    """Whether a vCPU can leave KVM_RUN with an error, and a step can break more than the rules of anonymous pages."""
+    return config.driver != "none" or config.follow_up or config.tracked or config.policy.stale_exits
+
+
+def _matter(config: Config, layout: Layout, pages: int, gfns: int) -> Matter:
+    """Pages, batches and alarm."""
+    tracked = int(config.tracked)
+    # PTE (or mmu_gather), batch, nested map, one reference of each vCPU; tracked pages may wait for activation.
+    most = 2 + config.vcpus + config.nested + 3 * tracked
+    return Matter(
+        pages=pages, reused=int(config.gfns > 0), tracked=tracked, check_pages=int(config.check_pages),
+        resets_mapcount=int(config.resets_mapcount), lru_gen=int(config.lru_gen), batch_capacity=config.batch,
+        refcount_max=most + 1,
+        use=layout.array("use", 2, pages),
+        refcount=layout.array("refcount", _bits(most + 1), pages),
+        mapcount=layout.array("mapcount", 1 if config.check_pages else _bits(gfns), pages),
+        flags=layout.array("flags", 8 * tracked, pages),
+        listed=layout.array("listed", 2 * tracked, pages),
+        mapping=layout.array("mapping", tracked, pages),
+        page_index=layout.array("index", _bits(gfns - 1) * tracked, pages),
+        batch=layout.array("batch", _bits(config.pages), config.batch),
+        others=layout.array("others", _bits(config.others), 1),
+        activate=layout.array("activate", 3 * tracked, pages),
+        activated=layout.array("activated", _bits(config.batch) * tracked, 1),
+        zero=layout.array("zero", 4 * tracked, 1),
+        alarm=layout.array("alarm", 4 if _can_exit(config) or config.nested else 2, 1),
+    )  # fmt: skip
+
+
+def _first(config: Config, c: Machine) -> int:
+    """The first state: everything free, the driver's page mapped."""
+    s, m = 0, c.matter
+    for page in range(m.pages):
+        s = write(s, m.refcount, page, 1)
+    s = write(s, m.zero, 0, _FIRST_ZERO_COUNT)
+    s = write(s, m.others, 0, config.others)
+    s = write(s, c.mm_left, 0, config.zaps)
+    s = write(s, c.wb_left, 0, config.writebacks)
+    if c.driver != 0:
+        s = write(s, m.use, DRIVER_FRAME, DRIVER_OWNED)
+        s = write(s, m.refcount, DRIVER_FRAME, 2 if c.driver_kind == COUNTED else 1)
+        s = write(s, c.pte, c.anon, 2 + DRIVER_FRAME)
+        s = write(s, c.driver_pc, 0, 3 if c.driver == 2 else 0)
+    return s

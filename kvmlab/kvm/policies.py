@@ -72,7 +72,9 @@ class Policy:
         finish: see `Finish`.
         zap: see `Zap`.
         source: commits and messages.
-        in_progress_tested, sequence_tested: the two halves of the retry test under mmu_lock (`mutate` drops one).
+        in_progress_tested, sequence_tested: the two halves of the retry test under mmu_lock; real policies have both.
+        flushes_tlb: whether removing an SPTE flushes TLBs; real policies do.
+        stale_exits: whether a stale late check fails with -EFAULT; real policies retry.
     """
 
     id: str
@@ -89,6 +91,8 @@ class Policy:
     source: str
     in_progress_tested: bool = True
     sequence_tested: bool = True
+    flushes_tlb: bool = True
+    stale_exits: bool = False
 
 
 POLICIES: tuple[Policy, ...] = (

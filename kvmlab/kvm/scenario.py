@@ -107,7 +107,7 @@ class Runner:
         follow: frame whose counts the steps show.
         stop_when_reported: whether nothing more happens once that frame has been reported as a bad page.
 
-    >>> from kvmlab.kvm.machine import Config
+    >>> from kvmlab.kvm.config import Config
     >>> from kvmlab.kvm.policies import find_policy
     >>> runner = Runner(System(Config(find_policy("d"), tracked=True, batch=31)))
     >>> runner.access(0, 0, 1)

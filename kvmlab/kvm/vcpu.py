@@ -9,12 +9,9 @@ from __future__ import annotations
 from kvmlab.kvm.host import (
     COW_COPY,
     COW_END,
-    EXITED,
-    IDLE,
     LOCKED,
     LOOKUP,
     NOTHING,
-    PAGE,
     POST_CHECK,
     PRE_CHECK,
     RELEASE,
@@ -23,10 +20,19 @@ from kvmlab.kvm.host import (
     invalidate_start,
     map_new_page,
 )
+from kvmlab.kvm.lookup import (
+    end_fault,
+    exit_with_error,
+    follow,
+    grab,
+    holds_found,
+    put_found,
+    touch_accounted,
+    touch_found,
+)
 from kvmlab.kvm.machine import WRITE, Machine
-from kvmlab.memory.folio_batch import mark_page_accessed
-from kvmlab.memory.ledger import FAULT, Ledger
-from kvmlab.memory.page import DIRTY, REFERENCED, get_page, lowest_free, put_page, refcount, set_flags
+from kvmlab.memory.ledger import Ledger
+from kvmlab.memory.page import UNEXPECTED_EXIT, lowest_free
 from kvmlab.memory.state import model_code, read, write
 
 # Actions of a vCPU.
@@ -41,6 +47,7 @@ GRAB = 8
 CHECK_LATE = 9
 INSTALL = 10
 PUT = 11
+FOLLOW = 12
 
 
 @model_code
@@ -57,7 +64,10 @@ def next_action(s: int, v: int, c: Machine) -> int:
     if pc == PRE_CHECK:
         return CHECK_EARLY
     if pc == LOOKUP:
-        pte = read(s, c.pte, read(s, c.gfn, v))
+        g = read(s, c.gfn, v)
+        if g >= c.anon:
+            return FOLLOW
+        pte = read(s, c.pte, g)
         if pte == NOTHING:
             if read(s, c.wants, v) != WRITE:
                 return MAP_ZERO_PAGE
@@ -76,44 +86,11 @@ def next_action(s: int, v: int, c: Machine) -> int:
 
 
 @model_code
-def end_fault(s: int, v: int, c: Machine) -> int:
-    """Forget the fault: the vCPU enters the guest again."""
-    s = write(s, c.pc, v, IDLE)
-    s = write(s, c.gfn, v, 0)
-    s = write(s, c.wants, v, 0)
-    s = write(s, c.stale, v, 0)
-    s = write(s, c.got, v, NOTHING)
-    s = write(s, c.slow, v, 0)
-    return write(s, c.accounted, v, 0)
-
-
-@model_code
 def is_stale(s: int, v: int, in_progress: int, sequence: int, c: Machine) -> int:
     """The retry predicate: an invalidation of this gfn in progress, or any that has ended since the snapshot."""
     if in_progress != 0 and read(s, c.in_progress, read(s, c.gfn, v)) != 0:
         return 1
     return 1 if sequence != 0 and read(s, c.stale, v) != 0 else 0
-
-
-@model_code
-def put_found(s: int, v: int, ledger: Ledger | None, c: Machine) -> int:
-    """Drop one reference of what the lookup found; the zero page has a count of its own."""
-    got = read(s, c.got, v)
-    if got == ZERO_PAGE:
-        n = read(s, c.matter.zero, 0)
-        return write(s, c.matter.zero, 0, n - 1) if n > 0 else s
-    return put_page(s, got - PAGE, FAULT + v, ledger, c.matter)
-
-
-@model_code
-def touch_found(s: int, v: int, dirty: int, ledger: Ledger | None, c: Machine) -> int:
-    """Mark what the lookup found accessed (and dirty); the zero page is reserved and left alone."""
-    got = read(s, c.got, v)
-    if got < PAGE:
-        return s
-    if dirty != 0:
-        s = set_flags(s, got - PAGE, DIRTY, c.matter)
-    return mark_page_accessed(s, got - PAGE, ledger, c.matter)
 
 
 @model_code
@@ -140,40 +117,25 @@ def copy(s: int, v: int, ledger: Ledger | None, c: Machine) -> int:
 
 
 @model_code
-def grab(s: int, v: int, ledger: Ledger | None, c: Machine) -> int:
-    """GUP takes a reference of what the PTE maps; v11 drops it at once. A page whose count is 0 fails the fault."""
-    g = read(s, c.gfn, v)
-    pte = read(s, c.pte, g)
-    s = write(s, c.got, v, pte)
-    if pte == ZERO_PAGE:
-        if c.takes_ref != 0:
-            s = write(s, c.matter.zero, 0, read(s, c.matter.zero, 0) + 1)
-    else:
-        page = pte - PAGE
-        if refcount(s, page, c.matter) <= 0:
-            return write(end_fault(s, v, c), c.pc, v, EXITED)
-        s = get_page(s, page, FAULT + v, ledger, c.matter)
-        if read(s, c.slow, v) != 0:
-            s = mark_page_accessed(s, page, ledger, c.matter)
-        else:
-            s = set_flags(s, page, REFERENCED, c.matter)
-        if c.takes_ref == 0:
-            s = put_page(s, page, FAULT + v, ledger, c.matter)
-        s = write(s, c.accounted, v, 1)
-    s = write(s, c.wants, v, 0)
-    return write(s, c.pc, v, POST_CHECK if c.early_checks != 0 else LOCKED)
-
-
-@model_code
 def check_late(s: int, v: int, ledger: Ledger | None, c: Machine) -> int:
     """mmu_invalidate_retry_gfn_unsafe() after the lookup: a stale fault lets go of the page and retries."""
     if is_stale(s, v, 1, 1, c) == 0:
         return write(s, c.pc, v, LOCKED)
-    if c.after_check == 1 or c.after_check == 2:
-        s = touch_found(s, v, 0, ledger, c)
-    if c.after_check == 1 or c.after_check == 3:
+    if c.stale_exits != 0:
+        return exit_with_error(s, v, UNEXPECTED_EXIT, c)
+    if c.after_check == 1:
+        s = put_found(touch_found(s, v, 0, 1, ledger, c), v, ledger, c)
+    elif c.after_check == 2:
+        s = touch_accounted(s, v, ledger, c)
+    elif c.after_check == 3 and holds_found(s, v, c) != 0:
         s = put_found(s, v, ledger, c)
     return end_fault(s, v, c)
+
+
+@model_code
+def release(s: int, v: int, ledger: Ledger | None, c: Machine) -> int:
+    """After mmu_lock is dropped: kvm_release_pfn_clean() marks the page accessed and puts it."""
+    return end_fault(put_found(touch_found(s, v, 0, 1, ledger, c), v, ledger, c), v, c)
 
 
 @model_code
@@ -185,20 +147,15 @@ def install(s: int, v: int, ledger: Ledger | None, c: Machine) -> int:
         s = write(s, c.spte, g, read(s, c.got, v))
         s = write(s, c.counted, g, read(s, c.accounted, v))
     if c.finish == 0:
-        return write(write(s, c.pc, v, RELEASE), c.stale, v, 0)
+        # Nothing ever depends on the count of the zero page, so its release needs no step of its own.
+        return release(s, v, ledger, c) if read(s, c.got, v) == ZERO_PAGE else write(s, c.pc, v, RELEASE)
     if c.finish == 1:
-        s = touch_found(s, v, 0, ledger, c)
-    else:
+        s = touch_accounted(s, v, ledger, c)
+    elif holds_found(s, v, c) != 0:
         if stale == 0:
-            s = touch_found(s, v, 1, ledger, c)
+            s = touch_found(s, v, 1, 1, ledger, c)
         s = put_found(s, v, ledger, c)
     return end_fault(s, v, c)
-
-
-@model_code
-def release(s: int, v: int, ledger: Ledger | None, c: Machine) -> int:
-    """After mmu_lock is dropped: kvm_release_pfn_clean() marks the page accessed and puts it."""
-    return end_fault(put_found(touch_found(s, v, 0, ledger, c), v, ledger, c), v, c)
 
 
 @model_code
@@ -219,6 +176,8 @@ def vcpu_step(s: int, v: int, action: int, ledger: Ledger | None, c: Machine) ->
         return write(invalidate_end(s, read(s, c.gfn, v), c), c.pc, v, LOOKUP)
     if action == GRAB:
         return grab(s, v, ledger, c)
+    if action == FOLLOW:
+        return follow(s, v, ledger, c)
     if action == CHECK_LATE:
         return check_late(s, v, ledger, c)
     if action == INSTALL:

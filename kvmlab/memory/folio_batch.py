@@ -7,19 +7,15 @@ from kvmlab.kernel.release import KernelRelease
 from kvmlab.memory.ledger import ACTIVATE, BATCH, Ledger
 from kvmlab.memory.page import (
     ACTIVE,
-    FREE,
-    LEAKED,
+    ANON,
     LISTED,
     LRU,
     REFERENCED,
-    REUSED_TOUCH,
     WORKINGSET,
     Matter,
     clear_flags,
     get_page,
     put_page,
-    raise_alarm,
-    refcount,
     set_flags,
 )
 from kvmlab.memory.state import model_code, read, write
@@ -120,12 +116,9 @@ def folio_activate(s: int, page: int, ledger: Ledger | None, m: Matter) -> int:
 def mark_page_accessed(s: int, page: int, ledger: Ledger | None, m: Matter) -> int:
     """Mark a page accessed: referenced first, then active (or, with MGLRU, workingset).
 
-    Touching a page that nobody holds is an alarm (I8): it may be somebody else's by now.
     Source: folio_mark_accessed() and folio_inc_refs() in 6.12.117.
     """
-    if read(s, m.use, page) in (FREE, LEAKED) or refcount(s, page, m) <= 0:
-        return raise_alarm(s, REUSED_TOUCH, m)
-    if m.tracked == 0:
+    if m.tracked == 0 or read(s, m.use, page) != ANON:
         return s
     flags = read(s, m.flags, page)
     if flags & REFERENCED == 0:

@@ -40,17 +40,27 @@ NOT_LISTED = 0
 LISTED = 1
 POISONED = 2
 
-# Alarms: violations that a step commits and that the state after it need not show.
-REUSED_TOUCH = 8
-OWNED_PAGE_FREED = 7
+# Alarms: what a step does wrong, or worth telling, and the state after it need not show.
+REUSED_TOUCH = 1
+ZERO_PAGE_DROPPED = 2
+COUNT_OVERFLOW = 3
+OWNED_PAGE_FREED = 4
+UNGUARDED_ACCESS = 5
+WRITE_LOST = 6
+REFUSED = 7
+FAILED_ON_BAD_PAGE = 8
+HUNG = 9
+UNEXPECTED_EXIT = 10
+FREED_WHILE_HELD = 11
+BLOCK_LOST = 12
 
 
 class Matter(NamedTuple):
     """Where a state keeps its pages, and the rules of this kernel; constant in a run.
 
     Args:
-        pages: page frames; the first `pool` of them can be allocated, the others belong to the driver.
-        pool: see `pages`.
+        pages: page frames; any that is free can be allocated.
+        reused: 1 if somebody allocates frames in this configuration, so that a freed one may be somebody else's next.
         tracked: 1 if flags, list pointers, mapping, index and the activate batch are kept (for replays), else 0.
         check_pages: 1 if freed pages are tested (`free_checks.checks_freed_pages`).
         resets_mapcount: 1 if a report resets `_mapcount` to -1 (up to 6.10).
@@ -60,12 +70,13 @@ class Matter(NamedTuple):
         flags, listed, mapping, page_index: of each tracked page; the index is the gfn it was allocated for.
         batch: slots of the lru_add batch, page + 1 or 0; `others`: folios in it that are not modelled.
         activate: entries of each page in the activate batch; `activated`: all its entries.
-        zero: references to the zero page above its own, with 1 added.
-        alarm: number of the invariant that a step has broken, 0 if none.
+        zero: references to the zero page above its own, with 4 added; only kept when tracked.
+        refcount_max: largest stored refcount that its field holds.
+        alarm: what the last step did wrong, 0 if nothing.
     """
 
     pages: int
-    pool: int
+    reused: int
     tracked: int
     check_pages: int
     resets_mapcount: int
@@ -94,9 +105,21 @@ def refcount(s: int, page: int, m: Matter) -> int:
 
 
 @model_code
-def raise_alarm(s: int, invariant: int, m: Matter) -> int:
-    """The state with the number of a broken invariant in it; the first one stays."""
-    return s if read(s, m.alarm, 0) != 0 else write(s, m.alarm, 0, invariant)
+def raise_alarm(s: int, alarm: int, m: Matter) -> int:
+    """The state with an alarm in it; the first one of a step stays."""
+    return s if read(s, m.alarm, 0) != 0 else write(s, m.alarm, 0, alarm)
+
+
+@model_code
+def nobody_holds(s: int, page: int, m: Matter) -> int:
+    """1 if the frame may be handed out to somebody else: it is free, or anonymous with a count of 0.
+
+    Where nobody allocates, a freed frame keeps its count of 0, and the helper that marks pages refuses that.
+    """
+    if m.reused == 0:
+        return 0
+    use = read(s, m.use, page)
+    return 1 if use in (FREE, LEAKED) or (use == ANON and read(s, m.refcount, page) <= 1) else 0
 
 
 @model_code
@@ -119,8 +142,7 @@ def clear_flags(s: int, page: int, flags: int, m: Matter) -> int:
 def get_page(s: int, page: int, holder: int, ledger: Ledger | None, m: Matter) -> int:
     """Take a reference, whatever the count was: get_page() on 0 is the bug that f8be156be163 closed."""
     n = read(s, m.refcount, page)
-    if n < m.refcount_max:
-        s = write(s, m.refcount, page, n + 1)
+    s = write(s, m.refcount, page, n + 1) if n < m.refcount_max else raise_alarm(s, COUNT_OVERFLOW, m)
     if ledger is not None:
         ledger.get(page, holder, n)
     return s
@@ -174,7 +196,7 @@ def free_page(s: int, page: int, ledger: Ledger | None, m: Matter) -> int:
 @model_code
 def lowest_free(s: int, m: Matter) -> int:
     """Number of the lowest free page frame, -1 if there is none."""
-    for page in range(m.pool):
+    for page in range(m.pages):
         if read(s, m.use, page) == FREE:
             return page
     return -1

@@ -7,7 +7,7 @@ tuples and `if`, and are marked with `@model_code`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 WORD = 63
@@ -103,6 +103,26 @@ class Layout:
         field = Field(at, width, width)
         self.fields[name] = (field, n)
         return field
+
+    def records(self, widths: Mapping[str, int], n: int) -> dict[str, Field]:
+        """Add `n` records whose fields stand next to each other, so that whole records can be compared and swapped.
+
+        Args:
+            widths: name to bits of each field of a record.
+            n: how many records.
+
+        >>> Layout().records({"pc": 4, "stale": 1}, 2)
+        {'pc': Field(at=0, width=4, stride=5), 'stale': Field(at=4, width=1, stride=5)}
+        """
+        size = sum(widths.values())
+        whole = self.array("", size, n)
+        del self.fields[""]
+        at, found = whole.at, {}
+        for name, width in widths.items():
+            found[name] = Field(at, width, size)
+            self.fields[name] = (found[name], n)
+            at += width
+        return found
 
     @property
     def bits(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kvmlab.kvm.machine import Config
+from kvmlab.kvm.config import Config
 from kvmlab.kvm.policies import find_policy
 from kvmlab.kvm.system import System
 from kvmlab.memory.ledger import FAULT, PTE, Ledger
