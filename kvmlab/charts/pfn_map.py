@@ -106,7 +106,10 @@ def plot_pfn_map(frame: pd.DataFrame, *, arch: str = "x86_64") -> go.Figure:
             xgap=1 if columns <= 128 else 0,
             ygap=1 if len(rows) <= 64 else 0,
             customdata=pages.astype(np.uint32 if cell_order >= 16 else np.uint16),
-            hovertemplate=f"pfn %{{y:#x}} + %{{x:#x}}<br>%{{customdata}} of {capacity} pages<extra></extra>",
+            hovertemplate=(
+                f"pfn %{{y:#x}} + %{{x:#x}}<br>%{{customdata}} of {capacity} "
+                f"{'page' if capacity == 1 else 'pages'}<extra></extra>"
+            ),
             colorbar={
                 "title": {"text": "pages in a cell", "side": "right"},
                 "tickvals": [255 * t for t, _ in ticks],

@@ -257,6 +257,12 @@ class Adjacency:
     both: int
     reversed: int
 
+    def __str__(self) -> str:
+        return (
+            f"{self.hva_neighbours} pairs of neighbours in hva: {self.both} are neighbours in pfn too, {self.reversed} "
+            "the other way round"
+        )
+
 
 def adjacency(pfns: Sequence[int], hva_pages: Sequence[int]) -> Adjacency:
     """Count neighbours in pfn against neighbours in hva, whatever the order of the text.
@@ -267,6 +273,8 @@ def adjacency(pfns: Sequence[int], hva_pages: Sequence[int]) -> Adjacency:
 
     >>> adjacency([7, 8, 3], [0x100, 0x101, 0x102])
     Adjacency(pages=3, hva_neighbours=2, pfn_neighbours=1, both=1, reversed=0)
+    >>> print(adjacency([8, 7], [0x100, 0x101]))
+    1 pairs of neighbours in hva: 0 are neighbours in pfn too, 1 the other way round
     """
     of_hva = dict(zip(hva_pages, pfns, strict=True))
     steps = [of_hva[hva + 1] - pfn for hva, pfn in of_hva.items() if hva + 1 in of_hva]

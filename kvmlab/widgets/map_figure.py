@@ -10,7 +10,7 @@ from kvmlab.widgets.pfn_browser import PfnBrowser
 if TYPE_CHECKING:
     import ipywidgets
 
-_WIDTH: Final = 980
+_WIDTH: Final = 930
 
 
 class MapFigure:
@@ -28,7 +28,6 @@ class MapFigure:
         self._drawn: PfnRun | None = None
         self._row_pages = 1
         self._figure: Any = go.FigureWidget()
-        self._figure.layout.on_change(self._zoomed, "xaxis.range", "yaxis.range")
 
     @property
     def widget(self) -> ipywidgets.Widget:
@@ -48,6 +47,8 @@ class MapFigure:
                 self._figure.add_traces(picture.data)
                 self._figure.layout = picture.layout
                 self._figure.layout.width = _WIDTH
+            # A new layout object comes without the callbacks of the one before.
+            self._figure.layout.on_change(self._zoomed, "xaxis.range", "yaxis.range")
         finally:
             self._drawing = False
         self._drawn = self.browser.view

@@ -48,6 +48,21 @@ def test_real_storms_fall_into_drains_of_thirty(shared: Path, name: str, expecte
     assert all(group.by_registers for group in groups)
 
 
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        ("storm-1vcpu", [30, 30]),
+        ("storm-1vcpu-two-passes", [30, 30]),
+        # Of the first drain of the second minute 11 pages were counted before the kernel printed again.
+        ("storm-1vcpu-second-minute", [30, 30, 19, 30, 11]),
+        ("storm-2vcpu", [30, 30]),
+    ],
+)
+def test_recorded_storms_of_one_kvm_run_are_cut_into_drains(root: Path, run: str, expected: list[int]) -> None:
+    log = read_log(root / "data" / "captures" / "6.12.117+deb12-amd64" / run / "storm" / "dmesg.txt.gz")
+    assert [len(group) for group in batch_groups(log.reports)] == expected
+
+
 def test_a_group_ends_with_the_system_call_the_stack_or_the_task() -> None:
     assert sizes(page(1), page(2), page(3)) == [3]
     assert sizes(page(1), other_call(2), other_call(3)) == [1, 2]
