@@ -11,11 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import kvmlab
 from kvmlab.capture.kinds import kind_named
 from kvmlab.capture.malformed import MissingInput
 from kvmlab.capture.opening import open_capture
 from kvmlab.capture.read import Capture, read_capture, recognise
 from kvmlab.errors import UnusableInput
+from kvmlab.kernel.release import KernelRelease
 
 # What one bundle may unpack to, and how many files it may hold.
 MAX_BYTES = 4 << 30
@@ -40,6 +42,7 @@ class CaptureSet:
     injected: str | None
     manifest: dict[str, Any] = field(repr=False)
     members: dict[str, Callable[[], bytes | Path]] = field(repr=False)
+    _seen: dict[str, str | None] = field(default_factory=dict, repr=False, compare=False)
 
     def __contains__(self, path: str) -> bool:
         return self._member(path) is not None
@@ -59,13 +62,8 @@ class CaptureSet:
     def of_kind(self, kind: str) -> Iterator[tuple[str, Capture]]:
         """Every capture of one kind: its path inside the set and what was read."""
         for path, get in self.members.items():
-            try:
-                opened = open_capture(get())
-            except UnusableInput:
-                continue
-            found = recognise(opened.data) if len(opened.data) else None
-            if found is not None and found.name == kind:
-                yield path, self._captured(path, bytes(opened.data))
+            if self._kind(path) == kind:
+                yield path, self._captured(path, get())
 
     def need(self, kind: str, purpose: str) -> tuple[str, Capture]:
         """The first capture of a kind, for an analysis that cannot do without it.
@@ -86,15 +84,22 @@ class CaptureSet:
     def kinds(self) -> dict[str, list[str]]:
         """The paths of the set by kind of capture; files of no kind are left out."""
         found: dict[str, list[str]] = {}
-        for path, get in self.members.items():
-            try:
-                opened = open_capture(get())
-            except UnusableInput:
-                continue
-            kind = recognise(opened.data) if len(opened.data) else None
+        for path in self.members:
+            kind = self._kind(path)
             if kind is not None:
-                found.setdefault(kind.name, []).append(path)
+                found.setdefault(kind, []).append(path)
         return found
+
+    def _kind(self, path: str) -> str | None:
+        # Each file is looked at once; packed ones are long.
+        if path not in self._seen:
+            try:
+                data = open_capture(self.members[path]()).data
+                kind = recognise(data) if len(data) else None
+            except UnusableInput:
+                kind = None
+            self._seen[path] = None if kind is None else kind.name
+        return self._seen[path]
 
     def _member(self, path: str) -> str | None:
         return next((p for p in (path, *(path + suffix for suffix in _PACKED_NAMES)) if p in self.members), None)
@@ -210,22 +215,25 @@ class ShippedRun:
     question: str
     injected: str
     files: tuple[tuple[str, int, str], ...]
+    _opened: list[CaptureSet] = field(default_factory=list, repr=False, compare=False)
 
     def open(self) -> CaptureSet:
-        """The run's files."""
-        return open_captures(self.folder)
+        """The run's files; the folder is looked at once."""
+        if not self._opened:
+            self._opened.append(open_captures(self.folder))
+        return self._opened[0]
 
 
-def shipped_runs(root: str | Path) -> tuple[ShippedRun, ...]:
-    """The runs below a folder such as `data/captures`, by release and run.
+def shipped_runs(root: str | Path | None = None) -> tuple[ShippedRun, ...]:
+    """The runs of the kernel lab below a folder, by release (oldest first) and run.
 
     Args:
-        root: the folder.
+        root: the folder; `data/captures` of the checkout if None.
 
     Raises:
         UnusableInput: if it is no folder or a manifest cannot be read.
     """
-    root = Path(root)
+    root = Path(kvmlab.__file__).resolve().parents[1] / "data" / "captures" if root is None else Path(root)
     if not root.is_dir():
         raise UnusableInput(f"{root} is no folder; expected the captures of the kernel lab, such as data/captures.")
     runs = []
@@ -237,4 +245,4 @@ def shipped_runs(root: str | Path) -> tuple[ShippedRun, ...]:
             runs.append(ShippedRun(path.parent, release, run, question, injected, files))
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise UnusableInput(f"{path} is no manifest of a run: {str(error)[:200]}.") from None
-    return tuple(runs)
+    return tuple(sorted(runs, key=lambda r: (KernelRelease.parse(r.release).version or (), r.release, r.run)))

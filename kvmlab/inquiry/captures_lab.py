@@ -1,0 +1,332 @@
+"""What the kernel lab recorded, run by run, as tables: KVM's answers, TTM's orders, references, storms.
+
+Every table says what was injected: a storm that a module provoked is never shown as one that was found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from kvmlab.capture.malformed import MissingInput
+from kvmlab.capture.shelf import CaptureSet, ShippedRun
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_STRIDE = re.compile(r"stride_?(none|[0-9]{1,2})")
+# `kl` writes these into the trace, so that the events of one page are found again.
+# The guest's code lies at this frame; its pages are of no interest.
+_CODE_GFN = 1
+_CASE = re.compile(r"kl: case (\S+) page (-?[0-9]+) pfn (0x[0-9a-f]+|0)$")
+
+
+def df_kvm_matrix(runs: Iterable[ShippedRun]) -> pd.DataFrame:
+    """What a guest's first read and first write of each kind of page did, on each kernel.
+
+    Args:
+        runs: runs of the lab; those without a matrix give no rows.
+
+    Returns:
+        One row a kernel, case and page: kernel, case, page int64, pfn UInt64, refcount Int64 (before), compound,
+        reserved Int64, read, write (`ok`, `efault`, ...), injected.
+    """
+    import pandas as pd
+
+    parts = []
+    for run in runs:
+        captures = run.open()
+        for path in ("kvm/matrix.jsonl", "kvm/ttm_n9_wc.txt", "kvm/ttm_n512_cached.txt", "kvm/ttm_n2025_wc.txt"):
+            if path not in captures:
+                continue
+            frame = captures.read(path).value.df_runs()
+            frame = frame[frame["page"].notna()].drop_duplicates(["case", "page", "run"])
+            first = frame.pivot(index=["case", "page"], columns="run", values="outcome")
+            state = frame.drop_duplicates(["case", "page"]).set_index(["case", "page"])
+            columns = ["pfn", "refcount", "compound", "reserved"]
+            joined = state[columns].join(first[[n for n in ("read", "write") if n in first]]).reset_index()
+            parts.append(joined.assign(kernel=run.release, injected=run.injected))
+    names = ["kernel", "case", "page", "pfn", "refcount", "compound", "reserved", "read", "write", "injected"]
+    if not parts:
+        return pd.DataFrame(columns=names)
+    matrix: pd.DataFrame = pd.concat(parts, ignore_index=True).reindex(columns=names).astype({"page": "int64"})
+    return matrix
+
+
+def df_matrix_by_kernel(matrix: pd.DataFrame) -> pd.DataFrame:
+    """The matrix with a column for each kernel and a row for each kind of page.
+
+    Args:
+        matrix: as `df_kvm_matrix` returns it.
+
+    Returns:
+        case, page int64, refcount Int64, then a column a kernel with `read / write`, or one word if both are the same.
+    """
+    both = matrix["read"].where(matrix["read"] == matrix["write"], matrix["read"] + " / " + matrix["write"])
+    wide = matrix.assign(both=both.fillna("-")).pivot(index=["case", "page"], columns="kernel", values="both")
+    # The order of the program: pandas would sort the cases by name.
+    order = matrix.drop_duplicates(["case", "page"]).set_index(["case", "page"])
+    wide = wide.reindex(order.index)[list(dict.fromkeys(matrix["kernel"]))]
+    wide.insert(0, "refcount", order["refcount"])
+    wide.columns.name = None
+    return wide.reset_index()
+
+
+def df_ttm_buffers(runs: Iterable[ShippedRun]) -> pd.DataFrame:
+    """Every buffer that ttm_pool_alloc() filled in the lab, with the orders of its blocks.
+
+    Args:
+        runs: runs of the lab; those without a listing give no rows.
+
+    Returns:
+        kernel, run, file, stride (text, `none`: memory as it was), npages int64, caching, blocks, tails int64,
+        tail_share float64, orders (text, `10x7 9 8`), irregular int64, injected.
+    """
+    import pandas as pd
+
+    from kvmlab.capture.klttm import CACHING
+
+    cells = []
+    for run, path, value in _listings(runs):
+        found = _STRIDE.search(path)
+        stride = found[1] if found else str(value.stride_order) if value.stride_order is not None else "none"
+        for b in value.buffers:
+            caching = CACHING.get(b.caching, str(b.caching))
+            share = b.tails / b.npages if b.npages else 0.0
+            text = orders_text(b.orders)
+            cells.append(
+                (
+                    run.release, run.run, path, stride, b.npages, caching, len(b.blocks), b.tails, share, text,
+                    b.irregular, run.injected,
+                )
+            )  # fmt: skip
+    names = [
+        "kernel", "run", "file", "stride", "npages", "caching", "blocks", "tails", "tail_share", "orders", "irregular",
+        "injected",
+    ]  # fmt: skip
+    return pd.DataFrame(cells, columns=names)
+
+
+def orders_text(orders: Iterable[int]) -> str:
+    """Orders with repetitions counted, in the order of the page vector.
+
+    >>> orders_text([10, 10, 10, 9, 0])
+    '10x3 9 0'
+    """
+    parts: list[list[int]] = []
+    for order in orders:
+        if parts and parts[-1][0] == order:
+            parts[-1][1] += 1
+        else:
+            parts.append([order, 1])
+    return " ".join(str(order) if n == 1 else f"{order}x{n}" for order, n in parts)
+
+
+def ttm_orders(buffers: pd.DataFrame, npages: int, caching: str = "cached") -> dict[str, list[int]]:
+    """The orders of the blocks of the first buffer of one size, by kernel and stride: sets for an order histogram.
+
+    Args:
+        buffers: as `df_ttm_buffers` returns it.
+        npages: size of the buffers, in pages.
+        caching: `cached`, `write_combined` or `uncached`.
+    """
+    wanted = buffers[(buffers["npages"] == npages) & (buffers["caching"] == caching)]
+    sets: dict[str, list[int]] = {}
+    for kernel, stride, text in wanted[["kernel", "stride", "orders"]].values.tolist():
+        name = f"{kernel}, memory as it was" if stride == "none" else f"{kernel}, every {1 << int(stride)}th frame kept"
+        sets.setdefault(name, _orders(text))
+    return sets
+
+
+def _orders(text: str) -> list[int]:
+    orders: list[int] = []
+    for word in text.split():
+        order, _, times = word.partition("x")
+        orders += [int(order)] * int(times or 1)
+    return orders
+
+
+def _listings(runs: Iterable[ShippedRun]) -> Iterator[tuple[ShippedRun, str, Any]]:
+    for run in runs:
+        for path, capture in run.open().of_kind("ttm_run"):
+            yield run, path, capture.value
+
+
+def df_page_references(run: ShippedRun, case: str, page: int, *, file: str = "kvm/ftrace_page_ref.txt") -> pd.DataFrame:
+    """What happened to one page's reference count while a guest read and wrote it, event by event.
+
+    Needs a kernel with CONFIG_DEBUG_PAGE_REF (events page_ref:*); the lab's own kernels have it.
+
+    Args:
+        run: the run.
+        case: name of the case in the matrix, `noncompound/order3/vmf_insert_pfn`.
+        page: number of the page in it.
+        file: the trace.
+
+    Returns:
+        t int64 (ns since the first event), event, pfn UInt64, count (as printed, after the change), val, ret Int64,
+        detail (of KVM's events), case, page, kernel, injected. The pages are that of the case and those that KVM put in
+        its place (a copy of the zero page).
+
+    Raises:
+        MissingInput: if the run has no such trace.
+    """
+    import pandas as pd
+
+    trace = run.open().read(file).value
+    marks = trace.df_event("tracing_mark_write", "print")
+    texts = zip(marks["line"], marks["text"], strict=True)
+    found = [(line, m) for line, text in texts if (m := _CASE.search(str(text)))]
+    spans = [
+        (line, found[k + 1][0] if k + 1 < len(found) else len(trace.table) + line, int(m[3], 16))
+        for k, (line, m) in enumerate(found)
+        if m[1] == case and int(m[2]) == page
+    ]
+    names = ["t", "event", "pfn", "count", "val", "ret", "detail", "case", "page", "kernel", "injected"]
+    if not spans:
+        return pd.DataFrame(columns=names)
+    begin, end, pfn = spans[0]
+    kvm = trace.df_event("kvm_page_fault", "kvm_mmu_spte_requested", "kvm_userspace_exit")
+    kvm = kvm[(kvm["line"] > begin) & (kvm["line"] < end)]
+    gfn = (kvm["address"] // 4096).fillna(kvm["gfn"])
+    kvm = kvm[gfn.isna() | (gfn != _CODE_GFN)]
+    pages = {pfn, *kvm["pfn"].dropna().tolist()}
+    refs = trace.df_page_ref()
+    refs = refs[(refs["line"] > begin) & (refs["line"] < end) & refs["pfn"].isin(pages)].assign(detail="")
+    kvm = kvm.assign(detail=[_detail(row) for row in kvm.to_dict("records")])
+    both = pd.concat([refs, kvm], ignore_index=True).sort_values("line")
+    begun = int(both["t"].iloc[0]) if len(both) else 0
+    told = {"case": case, "page": page, "kernel": run.release, "injected": run.injected}
+    both = both.assign(t=both["t"] - begun, event=both["event"].astype("str"), **told)
+    frame: pd.DataFrame = both.reindex(columns=names).reset_index(drop=True)
+    return frame
+
+
+def _detail(row: dict[str, Any]) -> str:
+    if row["event"] == "kvm_page_fault":
+        return f"gfn {int(row['address']) >> 12:#x}"
+    if row["event"] == "kvm_mmu_spte_requested":
+        return f"gfn {int(row['gfn']):#x} to pfn {int(row['pfn']):#x}"
+    return f"{row.get('reason')} ({row.get('code')})"
+
+
+def df_storms(runs: Iterable[ShippedRun]) -> pd.DataFrame:
+    """The storms of the lab: puts that were injected, bad pages that followed, and the groups they came in.
+
+    The module's log holds every call of bad_page(); the kernel prints at most 60 a minute.
+
+    Args:
+        runs: runs of the lab; those without a module's log of a storm give no rows.
+
+    Returns:
+        kernel, run, injected, vcpus Int64, puts, bad_pages, printed int64, groups (text, `6 x 30 by drain`), ended
+        (text: how the vCPUs ended).
+    """
+    import pandas as pd
+
+    cells = []
+    for run in runs:
+        captures = run.open()
+        if "storm/log.jsonl" not in captures:
+            continue
+        log = captures.read("storm/log.jsonl").value.df_log()
+        groups = bad_page_groups(log)
+        walked = (
+            [r for _, r in captures.read("storm/storm.jsonl").value.records] if "storm/storm.jsonl" in captures else []
+        )
+        vcpus = next((r["storm"].get("vcpus") for r in walked if isinstance(r.get("storm"), dict)), None)
+        ended = Counter(_ending(r) for r in walked if "ret" in r)
+        cells.append(
+            (
+                run.release, run.run, run.injected, vcpus, int((log["event"] == "stale_put").sum()),
+                int((log["event"] == "bad_page").sum()), _printed(captures), groups_text(groups),
+                ", ".join(f"{n} {how}" for how, n in ended.items()),
+            )
+        )  # fmt: skip
+    names = ["kernel", "run", "injected", "vcpus", "puts", "bad_pages", "printed", "groups", "ended"]
+    return pd.DataFrame(cells, columns=names).astype({"vcpus": "Int64"})
+
+
+def _ending(row: dict[str, Any]) -> str:
+    return "to the end" if row.get("ret") == 0 else f"errno {row.get('errno')}"
+
+
+def _printed(captures: CaptureSet) -> int:
+    member = next((p for p in ("storm/dmesg.txt", "storm/dmesg.txt.gz") if p in captures.members), None)
+    if member is None:
+        return 0
+    from kvmlab.capture.opening import open_capture
+
+    return bytes(open_capture(captures.members[member]()).data).count(b"BUG: Bad page state in process")
+
+
+def bad_page_groups(log: pd.DataFrame) -> list[tuple[bool, list[int]]]:
+    """Calls of bad_page() that belong to one pass over a folio batch.
+
+    Neighbours are in one group if CPU, task, reason and stack are the same and no batch was moved between them.
+
+    Args:
+        log: as `LabRecords.df_log` returns it.
+
+    Returns:
+        For each group whether a drain of a batch is in its stack, and its pfns in order.
+    """
+    groups: list[tuple[bool, list[int]]] = []
+    open_: dict[Any, tuple[Any, int]] = {}
+    moves: Counter[Any] = Counter()
+    columns = (log[name].tolist() for name in ("event", "cpu", "pid", "reason", "stack", "pfn"))
+    for event, cpu, pid, reason, stack, pfn in zip(*columns, strict=True):
+        if event == "folio_batch_move_lru":
+            moves[cpu] += 1
+        elif event == "bad_page":
+            key = (pid, reason, stack, moves[cpu])
+            if cpu not in open_ or open_[cpu][0] != key:
+                open_[cpu] = key, len(groups)
+                groups.append(("folio_batch_move_lru" in stack, []))
+            groups[open_[cpu][1]][1].append(int(pfn))
+    return groups
+
+
+def groups_text(groups: Iterable[tuple[bool, list[int]]]) -> str:
+    """Sizes of groups, counted: `6 x 30 by drain, 1 x 1 directly`.
+
+    >>> groups_text([(True, [1, 2]), (True, [3, 4]), (False, [5])])
+    '2 x 2 by drain, 1 x 1 directly'
+    """
+    counted = Counter((len(pfns), drain) for drain, pfns in groups)
+    return (
+        ", ".join(f"{n} x {size} {'by drain' if drain else 'directly'}" for (size, drain), n in counted.items())
+        or "none"
+    )
+
+
+def df_runs(runs: Iterable[ShippedRun]) -> pd.DataFrame:
+    """The runs themselves: kernel, run, question, injected, files (how many), bytes int64.
+
+    Args:
+        runs: runs of the lab.
+    """
+    import pandas as pd
+
+    cells = [
+        (r.release, r.run, r.question, r.injected, len(r.files), sum(size for _, size, _ in r.files)) for r in runs
+    ]
+    return pd.DataFrame(cells, columns=["kernel", "run", "question", "injected", "files", "bytes"])
+
+
+def runs_with(runs: Iterable[ShippedRun], file: str) -> list[ShippedRun]:
+    """The runs that have a file.
+
+    Args:
+        runs: runs of the lab.
+        file: its path in the run, without the suffix of a packed file.
+
+    Raises:
+        MissingInput: if none has it.
+    """
+    found = [run for run in runs if file in run.open()]
+    if not found:
+        raise MissingInput(f"no run has the file {file}; the kernel lab records it: see data/kernel-lab/README.md.")
+    return found
