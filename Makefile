@@ -66,5 +66,5 @@ $(VENV)/.ok: pyproject.toml constraints.txt
 	  { echo "could not install it: run 'apt-get install python3-venv' as root, then make again" >&2; exit 1; }; }
 	@echo "setting up $(VENV) (once; about a minute)"
 	@$(PY) -m venv $(VENV)
-	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[test,ui,fleet]'
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[test,ui,fuzz,fleet]'
 	@touch $@

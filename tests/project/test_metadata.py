@@ -39,7 +39,7 @@ def test_environment_yml_has_the_ranges_of_pyproject(root: Path) -> None:
         if canonicalize_name(requirement.name) not in ONLY_PIP:
             wanted[canonicalize_name(requirement.name)] = requirement.specifier
     assert conda == wanted
-    assert pip == ["-e .[test,ui,fleet]"]
+    assert pip == ["-e .[test,ui,fuzz,fleet]"]
     assert environment["name"] == project["name"]
 
 
