@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from itertools import islice
 
-from kvmlab.text.lines import Lines
 from kvmlab.text.prefix import match_prefix
 
 # How many lines are looked at, and how many must agree.
@@ -16,16 +16,16 @@ _DIGITS = re.compile(r"\d+")
 _REACH = 160
 
 
-def learn_carrier(lines: Lines) -> re.Pattern[str] | None:
-    """A pattern for what stands before the kernel's timestamp, if most lines have the same there but for digits.
+def learn_carrier(rows: Iterable[str]) -> re.Pattern[str] | None:
+    """A pattern for what stands before the kernel's timestamp, if most rows have the same there but for digits.
 
-    >>> log = b"".join(b"lab-7|12:0%d|console|[    1.00000%d] x\\n" % (n, n) for n in range(5))
-    >>> learn_carrier(Lines(log)).match("lab-7|12:44|console|[    9.000000] y").end()
-    20
+    >>> rows = [f"lab-7|12:0{n}|[    1.00000{n}] x" for n in range(5)]
+    >>> learn_carrier(rows).match("lab-7|12:44|[    9.000000] y").end()
+    12
     """
     seen: Counter[str] = Counter()
-    for row in islice(range(1, len(lines) + 1), _SAMPLE):
-        text = lines.text(row)[:_REACH]
+    for row in islice(rows, _SAMPLE):
+        text = row[:_REACH]
         stamp = _STAMP.search(text)
         if stamp is None or not text[: stamp.start()].strip() or match_prefix(text):
             continue

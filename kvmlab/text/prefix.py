@@ -141,10 +141,11 @@ def _prefix(line: str, rows: list[Row], found: dict[str, str], at: int) -> Prefi
     timestamp, time_ns = None, None
     if "sec" in found:
         timestamp = f"{found['sec']}.{found['usec']}"
-        time_ns = int(found["sec"]) * 1_000_000_000 + int(found["usec"]) * 1000
+        time_ns = nanoseconds(found["sec"], found["usec"])
     elif "us" in found:
         us = int(found["us"])
-        timestamp, time_ns = f"{us // 1_000_000}.{us % 1_000_000:06}", us * 1000
+        seconds, micros = str(us // 1_000_000), f"{us % 1_000_000:06}"
+        timestamp, time_ns = f"{seconds}.{micros}", nanoseconds(seconds, micros)
     caller = found.get("caller")
     fragment = None
     if "more" in found:
@@ -165,6 +166,15 @@ def _prefix(line: str, rows: list[Row], found: dict[str, str], at: int) -> Prefi
         int(found["seq"]) if "seq" in found else None,
         fragment,
     )
+
+
+def nanoseconds(seconds: str, micros: str) -> int | None:
+    """A printed time in nanoseconds; None if it does not fit into an int64, as no real one does.
+
+    >>> nanoseconds("252080", "141632"), nanoseconds("9" * 12, "000000")
+    (252080141632000, None)
+    """
+    return int(seconds) * 1_000_000_000 + int(micros) * 1000 if len(seconds) < 10 else None
 
 
 def _level(found: dict[str, str]) -> int | None:

@@ -57,8 +57,9 @@ _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _HMS = r"\d\d:\d\d:\d\d"
 _DATE = r"\d{4}-\d\d-\d\d"
 _ZONE = r"(?:Z|[+-]\d\d:?\d\d)"
-# Program names: `kernel`, `kernel[0]`, `systemd[1]`, `(sd-pam)[12]`, `org.gnome.Shell.desktop[2]`.
-_IDENT = r"(?P<ident>[^\s:\[]{1,64}(?: [^\s:\[]{1,64})?(?:\[\d{1,10}\])?): "
+# Program names: `kernel`, `kernel[0]`, `systemd[1]`, `(sd-pam)[12]`, `org.gnome.Shell.desktop[2]`; not `1-1` or `0000`,
+# which are a device behind its driver.
+_IDENT = r"(?P<ident>\(?[A-Za-z_/.][^\s:\[]{0,64}(?:\[\d{1,10}\])?): "
 _HOST = r"(?P<host>[\w.:-]{1,255}(?<!:))"
 _FACILITY = r"(?P<fac>kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|res\d|local\d)"
 _LEVEL = r"(?P<lvl>emerg|alert|crit|err|error|warn|warning|notice|info|debug)"
@@ -202,7 +203,7 @@ ROWS: tuple[Row, ...] = (
         "syslog_iso",
         Stage.CARRIER,
         _D,
-        rf"(?P<clock>{_DATE}[T ]{_HMS}(?:[.,]\d{{1,9}})? ?{_ZONE}?) {_HOST} {_IDENT}",
+        rf"(?P<clock>{_DATE}[T ]{_HMS}(?:\.\d{{1,9}})? ?{_ZONE}?) {_HOST} {_IDENT}",
         "2024-07-31T12:41:34.141632+01:00 draig kernel: [252080.141632]  <TASK>",
         " <TASK>",
         kernel=False,

@@ -19,6 +19,7 @@ from kvmlab.text.lines import Lines, Stretch
 from kvmlab.text.mail import Section, mails_in
 from kvmlab.text.mail_facts import Entry, describe
 from kvmlab.text.mime import Leaf, decode_part, quoted_printable
+from kvmlab.text.quotes import peel
 from kvmlab.text.record import Role
 from kvmlab.text.regions import Region, What, regions_of, stretches_of
 from kvmlab.text.scan import OUTSIDE, Scan, clean, scan
@@ -98,12 +99,17 @@ def _read_log(source: Source, lines: Lines, kind: str | None) -> Text:
 
 def _scan_twice(lines: Lines, quoted: bool) -> Scan:
     """Scan a text, and again if it holds records that begin within lines."""
-    carrier = None if quoted or not lines.plain else learn_carrier(lines)
+    carrier = _carrier(lines, quoted)
     found = scan(lines, 1, len(lines), quoted=quoted, into=Scan.of(lines, carrier))
     if not found.splits:
         return found
     apart = Lines(lines.data, lines.encoding, (), found.splits)
     return scan(apart, 1, len(apart), quoted=quoted, into=Scan.of(apart, carrier))
+
+
+def _carrier(lines: Lines, quoted: bool) -> re.Pattern[str] | None:
+    texts = (clean(lines.text(row)) for row in range(1, len(lines) + 1))
+    return learn_carrier(peel(text)[1] for text in texts) if quoted else learn_carrier(texts)
 
 
 def _is_quoted(data: bytes, lines: Lines) -> bool:
@@ -117,7 +123,7 @@ def _is_quoted(data: bytes, lines: Lines) -> bool:
 def _read_mails(source: Source, plain: Lines, sections: tuple[Section, ...], limit: int, depth: int) -> Text:
     regions = [region for k, section in enumerate(sections) for region in regions_of(plain, k, section)]
     lines = Lines(plain.data, plain.encoding, stretches_of(plain, regions)) if plain.plain else plain
-    found = Scan.of(lines, None)
+    found = Scan.of(lines, _carrier(lines, True))
     assembly = Assembly(found)
     parts: list[Part] = []
     damage: list[Damage] = []

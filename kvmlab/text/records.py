@@ -10,7 +10,7 @@ from typing import overload
 
 from kvmlab.text.heal import Healed
 from kvmlab.text.lines import MAX_LINE
-from kvmlab.text.prefix import HOT, Prefix
+from kvmlab.text.prefix import HOT, Prefix, nanoseconds
 from kvmlab.text.record import Join, Record, Role
 from kvmlab.text.scan import FOREIGN, Scan
 from kvmlab.text.span import Damage, DamageKind, Span
@@ -101,7 +101,7 @@ class Records(Sequence[Record]):
                 role,
                 text,
                 f"{seconds}.{micros}",
-                int(seconds) * 1_000_000_000 + int(micros) * 1000,
+                nanoseconds(seconds, micros),
                 "dmesg_seconds" if hot[3] is None else "dmesg_seconds+caller",
                 hot[3],
                 None,

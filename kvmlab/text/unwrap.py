@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kvmlab.text.names import Names
 from kvmlab.text.pairs import pair_of
 from kvmlab.text.quotes import peel
 from kvmlab.text.scan import ELISION, FRAGMENT, KERNEL, PLAIN, SHAPE, Scan, clean
-from kvmlab.text.width import Candidate, Width, width_of
+from kvmlab.text.width import LONG_SHARE, SLACK, Candidate, Width, width_of
 
 _FOLLOWS = re.compile(rb"(?<=[KSPN])[SPN]")
 # Beyond this many pieces nothing is one record of a kernel log.
 MAX_PIECES = 64
-_TELLING = 200
+# Mailers wrap at no less than this.
+_NARROW = 60
+# How many candidates, and how many rows, are looked at to judge a block.
+_TELLING, _SAMPLE = 200, 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +41,40 @@ class Plan:
 
 
 def plan_joins(scan: Scan, first: int, last: int, *, mail: bool) -> Plan:
-    """Decide which lines of the block `first` to `last` continue the line above.
+    """Decide which rows of the block `first` to `last` continue the row above.
 
     Args:
-        scan: the kinds of lines.
-        first, last: line numbers of the block.
+        scan: the kinds of rows.
+        first, last: row numbers of the block.
         mail: whether the text is a mail, where a mailer may have wrapped lines.
     """
     kinds = scan.kinds
     prefixed = kinds.find(KERNEL, first - 1, last) >= 0
-    candidates: list[Candidate] = []
+    lengths = _Lengths(scan, first, last)
     links: dict[int, Link] = {}
-    pieces = margin = 0
-    record = ""
+    candidates = list(_candidates(scan, first, last, lengths, links))
+    # In bare text of no mail only halves of kernel lines show that it was wrapped.
+    telling = candidates if prefixed or mail else [c for c in candidates if c.paired]
+    width = width_of(telling, lengths.longest, _apart(scan, telling), lengths.share_longer)
+    flowed = sum(c.above_blank for c in candidates) >= 3
+    for c in candidates:
+        # What stands below a line that is no log text is none either.
+        if prefixed and kinds[c.number - 2] == PLAIN and c.number - 1 not in links:
+            continue
+        flow = scan.flows[c.number - 2] if scan.flows and c.above_blank else 0
+        if flow and (prefixed or kinds[c.number - 1] != SHAPE):
+            links[c.number] = Link("flowed", "the line above ends in a soft line break", delsp=flow == 2)
+        elif link := _link(c, width, prefixed, kinds[c.number - 1] == SHAPE, flowed):
+            links[c.number] = link
+    _cap(links)
+    return Plan(links, width)
+
+
+def _candidates(scan: Scan, first: int, last: int, lengths: _Lengths, links: dict[int, Link]) -> Iterator[Candidate]:
+    """Rows that may continue the row above; those that do so for certain go into `links` at once."""
+    kinds = scan.kinds
+    record, pieces, margin = "", 0, 0
+    before: Candidate | None = None
     for match in _FOLLOWS.finditer(kinds, first - 1, last):
         number = match.start() + 1
         if number == first or scan.depth(number) != scan.depth(number - 1):
@@ -60,38 +86,66 @@ def plan_joins(scan: Scan, first: int, last: int, *, mail: bool) -> Plan:
         if ELISION.match(text, 0, 100):
             continue
         upper = scan.content(number - 1)
+        prefix = scan.prefix(upper) if kinds[number - 2] == KERNEL else None
         if kinds[number - 2] == KERNEL:
-            lead = scan.prefix(upper)
-            margin = lead.end if lead else 0
+            margin = prefix.end if prefix else 0
         if margin > 8 and len(text) - len(text.lstrip(" ")) == margin:
             # dmesg puts the further lines of one printk record right below its first, prefix left blank.
             continue
-        starts_record = kinds[number - 2] == KERNEL or not candidates or candidates[-1].number != number - 1
-        if starts_record or not candidates[-1].paired:
-            prefix = scan.prefix(upper) if kinds[number - 2] == KERNEL else None
+        if kinds[number - 2] == KERNEL or before is None or before.number != number - 1 or not before.paired:
             record, pieces = upper[prefix.end :] if prefix else upper, 0
-        padding = lost_padding(upper) if kinds[number - 2] == KERNEL else 0
         pieces += 1
-        paired = pieces < MAX_PIECES and pair_of(record, upper, text) is not None
-        whole = len(clean(scan.lines.text(number - 1))) if scan.quoted else len(upper)
         first_word = len(text.split(None, 1)[0])
-        candidates.append(
-            Candidate(number, len(upper) + padding, whole + padding, first_word, paired, upper.endswith(" "))
+        pair = pair_of(record, upper, text) if pieces < MAX_PIECES else None
+        if pair == "module names" and (
+            len(upper) + first_word < _NARROW or lengths.share_longer(len(upper) + SLACK) > LONG_SHARE
+        ):
+            # Any word could be a module's name: only a line that had no room for it can go on with it.
+            pair = None
+        padding = lost_padding(upper) if kinds[number - 2] == KERNEL else 0
+        whole = len(clean(scan.lines.text(number - 1))) if scan.quoted else len(upper)
+        before = Candidate(
+            number, len(upper) + padding, whole + padding, first_word, pair is not None, upper.endswith(" ")
         )
-    # In bare text of no mail only halves of kernel lines show that it was wrapped.
-    telling = candidates if prefixed or mail else [c for c in candidates if c.paired]
-    width = width_of(telling, lambda whole: _longest(scan, first, last, whole), _apart(scan, telling))
-    flowed = sum(c.above_blank for c in candidates) >= 3
-    for c in candidates:
-        # What stands below a line that is no log text is none either.
-        if prefixed and kinds[c.number - 2] == PLAIN and c.number - 1 not in links:
-            continue
-        flow = scan.flows[c.number - 2] if scan.flows and c.above_blank else 0
-        if flow and (prefixed or kinds[c.number - 1] != SHAPE):
-            links[c.number] = Link("flowed", "the line above ends in a soft line break", delsp=flow == 2)
-        elif link := _link(c, width, prefixed, kinds[c.number - 1] == SHAPE, flowed):
-            links[c.number] = link
-    return Plan(links, width)
+        yield before
+
+
+class _Lengths:
+    """How long the rows of a block are; worked out when first asked for."""
+
+    def __init__(self, scan: Scan, first: int, last: int) -> None:
+        self._scan, self._first, self._last = scan, first, last
+        self._sample: list[int] | None = None
+
+    def share_longer(self, width: int) -> float:
+        """Share of the rows, as far as they are looked at, that are longer than `width`."""
+        if self._sample is None:
+            rows = range(self._first, min(self._last, self._first + _SAMPLE) + 1)
+            kinds = self._scan.kinds
+            self._sample = sorted(len(self._scan.content(n)) for n in rows if kinds[n - 1] in (KERNEL, SHAPE, PLAIN))
+        return 1 - bisect_right(self._sample, width) / max(1, len(self._sample))
+
+    def longest(self, whole: bool) -> int:
+        """Length of the longest row, with (True) or without quote marks."""
+        longest, scan = 0, self._scan
+        starts = scan.lines.starts
+        for number in range(self._first, self._last + 1):
+            # Bytes bound characters from above, so most rows need no decoding.
+            if starts[number] - starts[number - 1] > longest and scan.kinds[number - 1] in (KERNEL, SHAPE, PLAIN):
+                text = clean(scan.lines.text(number))
+                longest = max(longest, len(text if whole or not scan.quoted else peel(text)[1]))
+        return longest
+
+
+def _cap(links: dict[int, Link]) -> None:
+    """Undo the links that would make a record of more than `MAX_PIECES` rows."""
+    run, before = 0, -1
+    for number in sorted(links):
+        run = run + 1 if number == before + 1 else 1
+        before = number
+        if run == MAX_PIECES:
+            del links[number]
+            run = 0
 
 
 def _link(c: Candidate, width: Width | None, prefixed: bool, shape: bool, flowed: bool) -> Link | None:
@@ -135,14 +189,3 @@ def _apart(scan: Scan, candidates: list[Candidate]) -> int:
     # A blank at the break explains itself.
     tally = sum(names.apart(upper, lower) for upper, lower in seams if upper[-1:] != " " and lower[:1] != " ")
     return 2 * tally - len(seams)
-
-
-def _longest(scan: Scan, first: int, last: int, whole: bool) -> int:
-    longest = 0
-    starts = scan.lines.starts
-    for number in range(first, last + 1):
-        # Bytes bound characters from above, so most lines need no decoding.
-        if starts[number] - starts[number - 1] > longest and scan.kinds[number - 1] in (KERNEL, SHAPE, PLAIN):
-            text = clean(scan.lines.text(number))
-            longest = max(longest, len(text if whole or not scan.quoted else peel(text)[1]))
-    return longest

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 # Narrower than this nothing is wrapped.
 _LEAST, _LEAST_WORDS = 40, 60
 # Widths at which a single wrapped line may be believed.
+# Lines that may be longer than the width of a mailer's wrap, by how much, and how many candidates count without proof.
+LONG_SHARE, SLACK, _UNPROVED = 0.08, 16, 3
 _TERMINAL, _NO_MAIL = 79, 101
 _USUAL = (79, 80, 81, 100, 120, 132)
 
@@ -44,12 +46,18 @@ class Candidate:
     above_blank: bool
 
 
-def width_of(candidates: Sequence[Candidate], longest: Callable[[bool], int], apart: int = 0) -> Width | None:
+def width_of(
+    candidates: Sequence[Candidate],
+    longest: Callable[[bool], int],
+    apart: int = 0,
+    longer: Callable[[int], float] = lambda width: 0.0,
+) -> Width | None:
     """Find how a block was wrapped.
 
     Args:
         candidates: the lines that may be continuations.
         longest: length of the longest line of the block, with (True) or without quote marks.
+        longer: share of the block's lines that are longer than so many characters.
         apart: twice the breaks between words less those within, as far as words can be told, less the candidates.
 
     >>> width_of([Candidate(n, 80, 80, 5, False, False) for n in range(3)], lambda whole: 80)
@@ -60,7 +68,9 @@ def width_of(candidates: Sequence[Candidate], longest: Callable[[bool], int], ap
     for whole in (False, True):
         if apart <= 0 and (found := _columns(candidates, whole, longest, apart)):
             return found
-    return _words(candidates)
+    found = _words(candidates)
+    # A mailer that wraps leaves no long lines.
+    return None if found is None or longer(found.columns + SLACK) > LONG_SHARE else found
 
 
 def _columns(candidates: Sequence[Candidate], whole: bool, longest: Callable[[bool], int], apart: int) -> Width | None:
@@ -86,7 +96,7 @@ def _words(candidates: Sequence[Candidate]) -> Width | None:
     # What must have been one line gives the width; failing that, all candidates together must fit one.
     if proved := [c for c in candidates if c.paired]:
         return Width("words", max(_LEAST_WORDS, min(_fill(proved), _fill(candidates))))
-    if len(candidates) < 2:
+    if len(candidates) < _UNPROVED:
         return None
     width = _fill(candidates)
     fitting = sum(c.above + 1 + c.first_word > width for c in candidates)

@@ -43,3 +43,30 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 anything = st.binary(max_size=400) | damaged() | log_lines().map(str.encode)
+
+symbols = st.from_regex(r"[a-z_]{3,20}", fullmatch=True)
+numbers = st.integers(0, 2**64 - 1)
+
+
+@st.composite
+def splat_lines(draw: st.DrawFn) -> list[str]:
+    """The messages of one report, as a kernel prints them."""
+    comm = draw(st.sampled_from(["kl", "CPU 0/KVM", "kworker/u8:3", "Web Content", "a b  c"]))
+    pfn, flags = draw(st.integers(0, 2**40)), draw(numbers)
+    frames = draw(
+        st.lists(st.tuples(st.booleans(), symbols, st.sampled_from(["", " [kvm]", " [ttm]"])), min_size=1, max_size=12)
+    )
+    modules = draw(st.lists(symbols, max_size=12))
+    return [
+        f"BUG: Bad page state in process {comm}  pfn:{pfn:05x}",
+        f"page: refcount:0 mapcount:1 mapping:0000000000000000 index:{draw(numbers):#x} pfn:{pfn:#x}",
+        f"flags: {flags:#x}(uptodate|node=0|zone=2)",
+        *(f"raw: {' '.join(f'{draw(numbers):016x}' for _ in range(4))}" for _ in range(2)),
+        "page dumped because: nonzero mapcount",
+        "Modules linked in:" + "".join(f" {m}" for m in modules),
+        f"CPU: 8 PID: 1819169 Comm: {comm} Tainted: G    B   W          6.9.12-00008-gfcd4b7efbad0 #17",
+        "Call Trace:",
+        " <TASK>",
+        *(f" {'? ' if unsure else ''}{name}+0x70/0x100{module}" for unsure, name, module in frames),
+        " </TASK>",
+    ]
