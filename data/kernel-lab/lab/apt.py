@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +83,7 @@ class View:
         ]
 
     def update(self) -> None:
-        """Write the view and fetch its package lists."""
+        """Write the view and fetch its package lists, unless that was done less than an hour ago."""
         root = self.root
         for folder in ("sources", "state/lists/partial", "cache/archives/partial"):
             (root / folder).mkdir(parents=True, exist_ok=True)
@@ -93,9 +94,15 @@ class View:
             uri = uris["Debian-Security" if suite.endswith("-security") else "Debian"]
             signed = f"Signed-By: {KEYRING}\n" if KEYRING.exists() else ""
             stanzas.append(f"Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: main\n{signed}")
-        (root / "sources" / "lab.sources").write_text("\n".join(stanzas))
+        sources, stamp = root / "sources" / "lab.sources", root / "updated"
+        text = "\n".join(stanzas)
+        fresh = stamp.exists() and time.time() - stamp.stat().st_mtime < 3600
+        if fresh and sources.exists() and sources.read_text() == text:
+            return
+        sources.write_text(text)
         say(f"package lists of {', '.join(self.suites)}")
         run(["apt-get", *self._options(), "-q", "update"], log=root / "update.log", limit=600, what="apt-get update")
+        stamp.touch()
 
     def depends(self, package: str) -> list[str]:
         """Return the names that a package depends on: the first of each set of alternatives."""
@@ -147,7 +154,9 @@ class View:
         log = self.root / "download.log"
         command = ["apt-get", *self._options(), "-qq", "--yes", "--simulate", "install", *packages]
         plan = re.findall(r"^Inst (\S+) \((\S+) ", output_of(command, what="resolving packages"), re.MULTILINE)
-        say(f"downloading {len(plan)} packages of {', '.join(self.suites)}")
+        missing = sum(_file(archives, name.split(":")[0], version) is None for name, version in plan)
+        if missing:
+            say(f"downloading {missing} packages of {', '.join(self.suites)}")
         command = ["apt-get", *self._options(), "-q", "--yes", "--download-only", "install", *packages]
         run(command, log=log, limit=1800, what="apt-get")
         return [_package(archives, name, version) for name, version in plan]
