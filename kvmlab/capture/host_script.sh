@@ -261,7 +261,6 @@ for card in "$DEBUG"/dri/*; do
     [ -e "$card/amdgpu_gem_info" ] && take "$card/amdgpu_gem_info" "dri${card##*/}/amdgpu_gem_info.txt"
     [ -e "$card/ttm_page_pool" ] && take "$card/ttm_page_pool" "dri${card##*/}/ttm_page_pool.txt"
 done
-take "$DEBUG/extfrag/unusable_index" unusable_index.txt
 if [ "$PAGE_OWNER" = 1 ]; then
     take "$DEBUG/page_owner" page_owner.txt
     take "$DEBUG/page_owner_stacks/show_stacks" page_owner_stacks.txt

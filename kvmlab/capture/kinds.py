@@ -94,7 +94,8 @@ KINDS = (
         "parse_zoneinfo", "df_zones", "cat /proc/zoneinfo > zoneinfo.txt",
     ),
     CaptureKind(
-        "buddyinfo", "/proc/buddyinfo", rf"{_NODE} +[0-9]", "buddyinfo", "parse_buddyinfo", "df_buddyinfo",
+        "buddyinfo", "/proc/buddyinfo", rf"{_NODE}(?: +[0-9]{{1,20}}){{1,64}} *$", "buddyinfo",
+        "parse_buddyinfo", "df_buddyinfo",
         "cat /proc/buddyinfo > buddyinfo.txt",
     ),
     CaptureKind(

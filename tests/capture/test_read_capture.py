@@ -91,6 +91,11 @@ def test_other_binaries_are_no_captures(data: bytes) -> None:
         read_capture(data)
 
 
+def test_shares_of_memory_are_no_buddyinfo() -> None:
+    with pytest.raises(UnusableInput, match="no capture of a known kind"):
+        read_capture(b"Node 0, zone      DMA 0.000 0.001 0.003 \n")
+
+
 def test_the_kind_can_be_named() -> None:
     assert read_capture(bytes(64), kind="kpageflags").value.words.tolist() == [0] * 8
     with pytest.raises(UnusableInput, match="there is no kind 'x'"):
