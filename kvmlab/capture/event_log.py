@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kvmlab.capture.page_owner import PageOwner
 from kvmlab.capture.trace import Trace
 from kvmlab.kernel.events import EVENT_DTYPES, Op
 from kvmlab.kernel.gfp import GfpError, gfp_mask
@@ -24,6 +25,8 @@ _OPS = {
     "mm_page_alloc_extfrag": Op.CLAIM,
 }
 _SKIP = 255
+# Migratetypes by the names that page_owner prints; the first four have the same number in every covered release.
+_TYPES = {"Unmovable": 0, "Movable": 1, "Reclaimable": 2, "HighAtomic": 3}
 
 
 def empty_log() -> pd.DataFrame:
@@ -116,3 +119,38 @@ def df_event_log(trace: Trace, *, release: str | None = None) -> pd.DataFrame:
         "src": pd.Categorical([trace.src] * len(frame)),
     }
     return pd.DataFrame(columns).astype({k: v for k, v in EVENT_DTYPES.items() if k != "src"})
+
+
+def df_owner_log(owner: PageOwner) -> pd.DataFrame:
+    """The live blocks of page_owner as allocations in the shared schema, in the order of their time.
+
+    Blocks without a pfn (sorted output) are left out; `t` is -1 where the era prints no time.
+
+    Args:
+        owner: what was read.
+
+    Returns:
+        Columns `EVENT_DTYPES`; every `op` is ALLOC_SYS; cpu, pool, bo, zone and nid are -1, page_owner lacks them.
+    """
+    import pandas as pd
+
+    rows = [r for r in owner.records if r.pfn is not None]
+    if not rows:
+        return empty_log()
+    frame = pd.DataFrame(
+        {
+            "t": [-1 if r.ts is None else min(r.ts, (1 << 63) - 1) for r in rows],
+            "op": int(Op.ALLOC_SYS),
+            "pfn": np.array([r.pfn for r in rows], dtype=np.uint64),
+            "order": [r.order for r in rows],
+            "pool": -1,
+            "bo": -1,
+            "mt": [_TYPES.get(r.migratetype or "", -1) for r in rows],
+            "zone": -1,
+            "nid": -1,
+            "cpu": -1,
+            "gfp": [r.gfp for r in rows],
+            "src": "page_owner",
+        }
+    )
+    return frame.astype(EVENT_DTYPES).sort_values("t", kind="stable", ignore_index=True)

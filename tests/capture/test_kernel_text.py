@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvmlab.capture.counters import parse_count, parse_meminfo, parse_vmstat
+from kvmlab.capture.event_log import df_owner_log
 from kvmlab.capture.gem_info import parse_gem_info
 from kvmlab.capture.page_owner import parse_owner_stacks, parse_page_owner
 from kvmlab.capture.page_owner_sort import parse_sorted_owners
 from kvmlab.capture.page_types import letters_to_flags, parse_page_types
 from kvmlab.capture.qemu import parse_qemu
 from kvmlab.capture.ttm_pool import parse_page_pool, parse_page_pool_shrink
+from kvmlab.kernel.events import EVENT_DTYPES
 from kvmlab.kernel.kpf import page_types_letters
 
 READERS = [
@@ -52,6 +54,19 @@ def test_page_owner_of_the_lab_is_aligned_to_its_orders(shared: Path) -> None:
     frame = owner.df_page_owner()
     assert (frame["pfn"] % frame["pages"].astype("UInt64") == 0).all()
     assert (frame["pfn"] // 512 == frame["pageblock"]).all()
+
+
+def test_page_owner_in_the_shared_schema(shared: Path) -> None:
+    path = shared / "captures" / "6.12.117-klab" / "run_page_owner" / "base" / "page_owner_head.txt.gz"
+    owner = parse_page_owner(gzip.decompress(path.read_bytes()))
+    log = df_owner_log(owner)
+    assert {name: str(dtype) for name, dtype in log.dtypes.items()} == EVENT_DTYPES
+    assert len(log) == len(owner)
+    assert log["t"].is_monotonic_increasing
+    assert set(log["src"]) == {"page_owner"}
+    assert {r.migratetype for r in owner.records} == {"Unmovable", "Movable"}
+    assert set(log["mt"]) == {0, 1}
+    assert not len(df_owner_log(parse_page_owner(b"")))
 
 
 def test_sorted_page_owner(shared: Path) -> None:
