@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MOST_CELLS: Final = 1 << 16
 _FEWEST_CELLS: Final = 2048
 _CELLS_FOR_A_RUN: Final = 64
+_MOST_WITH_GAPS: Final = 2048
 _PAGE: Final = 4096
 
 
@@ -90,6 +91,8 @@ def plot_pfn_map(frame: pd.DataFrame, *, arch: str = "x86_64") -> go.Figure:
     level = np.log2(np.maximum(pages, 1)) / max(cell_order, 1)
     shade = np.where(pages == 0, 0, 1 + np.rint(254 * (level if cell_order else 1.0))).astype(np.uint8)
     rows = frame["pfn"].to_numpy()[::columns]
+    # Gaps between many cells make a pan slow.
+    gap = 1 if columns <= 64 and pages.size <= _MOST_WITH_GAPS else 0
     first, stop = int(rows[0]), int(rows[-1]) + (1 << row_order)
     ticks = _ticks(cell_order)
     picture = look.figure()
@@ -103,8 +106,8 @@ def plot_pfn_map(frame: pd.DataFrame, *, arch: str = "x86_64") -> go.Figure:
             zmin=0,
             zmax=255,
             colorscale=[(0.0, theme.paper), (0.002, theme.paper), (0.004, low), (0.5, middle), (1.0, high)],
-            xgap=1 if columns <= 128 else 0,
-            ygap=1 if len(rows) <= 64 else 0,
+            xgap=gap,
+            ygap=gap,
             customdata=pages.astype(np.uint32 if cell_order >= 16 else np.uint16),
             hovertemplate=(
                 f"pfn %{{y:#x}} + %{{x:#x}}<br>%{{customdata}} of {capacity} "

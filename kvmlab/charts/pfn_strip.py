@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 MOST_SEGMENTS: Final = 3000
+MOST_BARS: Final = 250
+_CELLS: Final = 1600
 _PAGE: Final = 4096
 _ROW: Final = 46
 
@@ -77,12 +79,16 @@ def plot_pfn_strip(frame: pd.DataFrame) -> go.Figure:
     picture = look.figure()
     theme = look.theme_of(picture)
     low, high = int(frame.attrs["low"]), int(frame.attrs["high"])
+    many = len(frame) > MOST_BARS
+    if many:
+        for number, lane in enumerate(lanes):
+            picture.add_trace(_shaded(frame[frame["lane"] == lane], lane, number, low, high, theme))
     least = (high - low + 1) / 1200
     for number, lane in enumerate(lanes):
         colour = look.PALETTE[number % len(look.PALETTE)]
         for whole in (True, False):
             part = frame[(frame["lane"] == lane) & (frame["whole"] == whole)]
-            if part.empty:
+            if part.empty or many:
                 continue
             length = (part["last"] - part["first"]).astype("float64") + 1
             picture.add_trace(
@@ -154,6 +160,30 @@ def _lane(name: str, exact: PfnRanges, merged: PfnRanges) -> pd.DataFrame:
     last = exact.last[exact.last.searchsorted(stop) - 1] if len(merged) else merged.last
     whole = pages == last - first + np.uint64(1)
     return pd.DataFrame({"lane": name, "first": first, "last": last, "pages": pages, "whole": whole})
+
+
+def _shaded(part: pd.DataFrame, lane: str, number: int, low: int, high: int, theme: look.Theme) -> Any:
+    """A lane of too many segments as one row of cells; what pages a segment holds is spread evenly over it."""
+    import numpy as np
+    import plotly.graph_objects as go
+
+    edges = np.linspace(low, high + 1, _CELLS + 1)
+    at = np.ravel(np.column_stack((part["first"].to_numpy(), part["last"].to_numpy() + 1))).astype(np.float64)
+    held = np.repeat(np.cumsum(part["pages"].to_numpy().astype(np.float64)), 2)
+    held[0::2] -= part["pages"].to_numpy()
+    pages = np.diff(np.interp(edges, at, held)) if len(at) else np.zeros(_CELLS)
+    share = pages / (edges[1] - edges[0])
+    colour = look.PALETTE[number % len(look.PALETTE)]
+    return go.Heatmap(
+        x=(edges[:-1] + edges[1:]) / 2,
+        y=[look.plain(lane)],
+        z=np.where(share > 0, 32 + 223 * share.clip(max=1), 0).astype(np.uint8).reshape(1, -1),
+        zmin=0,
+        zmax=255,
+        colorscale=[(0.0, theme.paper), (0.1, look.tint(colour, 0.15)), (1.0, look.tint(colour, 1.0))],
+        showscale=False,
+        hovertemplate=f"{look.plain(lane)}<br>pfn %{{x:#x}}<extra></extra>",
+    )
 
 
 def _ticks(low: int, high: int) -> list[int]:

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from kvmlab.inquiry.pfn_ranges import LARGEST_PFN, PfnError, PfnRun, pfn_ranges, pfn_runs
 
+TIGHT = st.lists(st.integers(1 << 40, (1 << 40) + 300), min_size=20, max_size=200)
 NEAR = st.lists(st.integers(0, 60), max_size=60)
 FAR = st.lists(st.integers(0, LARGEST_PFN), max_size=20)
 BLOCKS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 12)), max_size=20)
 
 
 @settings(deadline=None)
-@given(st.one_of(NEAR, FAR))
+@given(st.one_of(NEAR, FAR, TIGHT))
 def test_the_fast_runs_are_the_naive_runs(pfns: list[int]) -> None:
     ranges = pfn_ranges(pfns)
     runs = [PfnRun(int(a), int(b)) for a, b in zip(ranges.first, ranges.last, strict=True)]
