@@ -161,8 +161,9 @@ class Assembly:
         checks: list[SizeCheck] = []
         before: Healed | None = None
         k = begin
-        # Only wrapped records, module lists and what follows those need a look.
-        waiting = sorted({bisect_right(self._firsts, n, begin) - 1 for n in (*plan.links, *self._lists(first, stop))})
+        # Only wrapped records need a look, and module lists of which a further record may have lost its first blank.
+        lists = self._lists(first, stop) if facts.leading_lost else ()
+        waiting = sorted({bisect_right(self._firsts, n, begin) - 1 for n in (*plan.links, *lists)})
         waiting.reverse()
         while waiting or before is not None:
             k = k + 1 if before is not None else waiting.pop()

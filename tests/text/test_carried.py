@@ -58,7 +58,7 @@ TEXTS: dict[str, Callable[[str], str]] = {
 }
 BYTES: dict[str, Callable[[str], bytes]] = {
     "utf-8": lambda t: t.encode(),
-    "gzip": lambda t: gzip.compress(t.encode()),
+    "gzip": lambda t: gzip.compress(t.encode(), mtime=0),
     "xz in bzip2": lambda t: bz2.compress(lzma.compress(t.encode())),
     "utf-8 with a mark": lambda t: t.encode("utf-8-sig"),
 }
