@@ -27,6 +27,7 @@ MODULES = (
     "ttm_state",
     "ttm_lists",
     "ttm_steps",
+    "workload_steps",
 )
 
 _STEPS: dict[str, tuple[Callable[..., Any], str]] = {}

@@ -1,0 +1,152 @@
+"""Sweeps: the same buffer on many machines, by kernel, fragmentation and caching, on all cores, as one frame."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from kvmlab.inquiry.ttm_kvm import kvm_view
+from kvmlab.kernel.release import KernelRelease
+from kvmlab.kvm.policies import stock_policy
+from kvmlab.memory.buddy import Buddy
+from kvmlab.memory.ttm import TtmError, TtmNoMemory, TtmPool
+from kvmlab.memory.ttm_buffer import highest_tail_share
+from kvmlab.memory.workload_age import Ageing, age
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# From this many machines on a progress bar is shown in a terminal.
+LONG = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One machine of a sweep: kernel, how it was aged, and the seed."""
+
+    release: str
+    free_share: float
+    cluster: int
+    seed: int
+
+
+def sweep(
+    *,
+    size: str | int = "1GiB",
+    releases: Sequence[str] = ("6.12",),
+    free_shares: Sequence[float] = (0.1, 0.25, 0.5, 0.9),
+    clusters: Sequence[int] = (1, 16, 256),
+    pages: Sequence[int] = (8100,),
+    cachings: Sequence[str] = ("cached",),
+    seeds: Sequence[int] = (0,),
+    pooled: int = 0,
+    workers: int | None = None,
+    progress: bool | None = None,
+    engine: str = "auto",
+) -> pd.DataFrame:
+    """Age a machine for every combination, fill each buffer on a copy of it, and tell what came out.
+
+    Args:
+        size: memory of the machines.
+        releases: kernels.
+        free_shares: shares of the memory that are free.
+        clusters: blocks freed together: 1 scatters the free memory, large numbers keep it in one piece.
+        pages: sizes of the buffer, in pages.
+        cachings: its caching modes.
+        seeds: one machine each.
+        pooled: buffers of the same size and mode that were filled and freed before.
+        workers: threads; None for all cores. The compiled engine runs them side by side.
+        progress: whether to show a bar; None for: in a terminal, if there are many machines.
+        engine: as for `Buddy`.
+
+    Returns:
+        One row for each combination: release, free_share, cluster, seed, pages, caching, blocks, tails, tail_share,
+        highest_tail_share, runs, from_pool (blocks), refused (pages that a stock KVM of that release refuses), linear
+        (pages that a guest can touch in order before that), failed, and blocks by order (`order_0` to `order_10`).
+
+    Raises:
+        TtmError, ZoneError, BuddyError, UnknownRelease: something that cannot be.
+    """
+    import pandas as pd
+
+    points = [Point(*found) for found in product(releases, free_shares, clusters, seeds)]
+    wanted = list(product(pages, cachings))
+    if not points or not wanted:
+        raise TtmError("the sweep has nothing to do: every list needs at least one value.")
+    rows: dict[Point, list[dict[str, Any]]] = {}
+    fresh = {release: Buddy.fresh(size, release=release, engine=engine) for release in releases}
+
+    def one(point: Point) -> list[dict[str, Any]]:
+        return _rows(fresh[point.release], point, wanted, pooled)
+
+    # The first machine compiles what the others need.
+    rows[points[0]] = one(points[0])
+    with _bar(len(points), progress) as step, ThreadPoolExecutor(workers or os.cpu_count() or 1) as threads:
+        step(1)
+        waiting = {threads.submit(one, point): point for point in points[1:]}
+        for done in as_completed(waiting):
+            rows[waiting[done]] = done.result()
+            step(1)
+    return pd.DataFrame([row for point in points for row in rows[point]])
+
+
+def _rows(fresh: Buddy, point: Point, wanted: Iterable[tuple[int, str]], pooled: int) -> list[dict[str, Any]]:
+    machine = age(fresh, Ageing(point.free_share, point.cluster, seed=point.seed))
+    return [_row(machine, point, pages, caching, pooled) for pages, caching in wanted]
+
+
+def _row(machine: Buddy, point: Point, pages: int, caching: str, pooled: int) -> dict[str, Any]:
+    pool = TtmPool(machine.copy())
+    row: dict[str, Any] = {
+        "release": point.release,
+        "free_share": point.free_share,
+        "cluster": point.cluster,
+        "seed": point.seed,
+        "pages": pages,
+        "caching": caching,
+    }
+    try:
+        for buffer in [pool.alloc(pages, caching) for _ in range(pooled)]:
+            pool.free(buffer)
+        buffer = pool.alloc(pages, caching)
+    except TtmNoMemory:
+        nothing = dict.fromkeys(("blocks", "tails", "runs", "from_pool", "refused", "linear"), 0)
+        orders = {f"order_{order}": 0 for order in range(11)}
+        shares = {"tail_share": float("nan"), "highest_tail_share": highest_tail_share(pages)}
+        return {**row, **nothing, **shares, "failed": True, **orders}
+    policy = stock_policy(KernelRelease.parse(point.release).version)
+    view = None if policy is None else kvm_view(buffer, policy)
+    row |= {
+        "blocks": buffer.blocks,
+        "tails": buffer.tails,
+        "runs": buffer.runs,
+        "from_pool": int(buffer.from_pool.sum()),
+        "refused": 0 if view is None else view.refused,
+        "linear": pages if view is None else view.linear(),
+        "tail_share": buffer.tail_share,
+        "highest_tail_share": highest_tail_share(pages),
+        "failed": False,
+    }
+    return row | {f"order_{order}": n for order, n in enumerate(buffer.histogram())}
+
+
+@contextmanager
+def _bar(total: int, progress: bool | None) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error, or nothing."""
+    import sys
+
+    if not (sys.stderr.isatty() and total >= LONG if progress is None else progress):
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("machines"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("machines", total=total)
+        yield lambda n: shown.advance(task, n)

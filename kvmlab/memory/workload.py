@@ -1,0 +1,244 @@
+"""Workloads: mixes of graphics buffers, drawn from a seed and run through a pool one after the other."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from kvmlab.memory import buddy_state as at
+from kvmlab.memory.ttm import TtmError, TtmNoMemory, TtmPool, caching_of
+from kvmlab.memory.ttm_buffer import TtmBuffer
+from kvmlab.memory.ttm_state import Caching
+from kvmlab.memory.zone import PAGE_SIZE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class GraphicsObject:
+    """A kind of buffer.
+
+    Args:
+        name: its name in the tables.
+        bytes: its size.
+        basis: `read`, `documented`, `derived`, `inferred` or `choice`.
+        source: where the size is from.
+    """
+
+    name: str
+    bytes: int
+    basis: str
+    source: str
+
+    @property
+    def pages(self) -> int:
+        """Pages of 4 KiB."""
+        return -(-self.bytes // PAGE_SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One kind of buffer in a workload.
+
+    Args:
+        object: which.
+        weight: its share of the allocations.
+        caching: what the driver asks for.
+        lifetime: mean number of later allocations until it is freed; 0 for never.
+    """
+
+    object: GraphicsObject
+    weight: float
+    caching: Caching
+    lifetime: int
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A mix of buffers; plausible, not measured.
+
+    Args:
+        name: its name.
+        parts: what it consists of.
+    """
+
+    name: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One allocation of a workload.
+
+    Args:
+        step: its number.
+        object: name of the object.
+        caching: its mode.
+        pages: pages of the buffer.
+        blocks: blocks that it got, 0 if there was no memory.
+        tails: pages without a reference.
+        pool_blocks: blocks that came from a pool.
+        orders: blocks by order.
+        pooled_pages, free_pages: state of the machine afterwards.
+        live_pages: pages in live buffers afterwards.
+    """
+
+    step: int
+    object: str
+    caching: Caching
+    pages: int
+    blocks: int
+    tails: int
+    pool_blocks: int
+    orders: tuple[int, ...]
+    pooled_pages: int
+    free_pages: int
+    live_pages: int
+
+    @property
+    def failed(self) -> bool:
+        """Whether there was no memory."""
+        return self.blocks == 0
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    text = files("kvmlab.kernel").joinpath(f"data/{name}.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+
+
+@cache
+def graphics_objects() -> dict[str, GraphicsObject]:
+    """The kinds of buffers, by name.
+
+    >>> graphics_objects()["surface_4k"].pages
+    8100
+    """
+    return {
+        r["name"]: GraphicsObject(r["name"], int(r["bytes"]), r["basis"], r["source"]) for r in _rows("ttm_objects")
+    }
+
+
+@cache
+def workloads() -> dict[str, Workload]:
+    """The workloads, by name.
+
+    >>> sorted(workloads())
+    ['compositor', 'desktop', 'game']
+    """
+    parts: dict[str, list[Part]] = {}
+    for r in _rows("ttm_workloads"):
+        part = Part(graphics_objects()[r["object"]], float(r["weight"]), caching_of(r["caching"]), int(r["lifetime"]))
+        parts.setdefault(r["workload"], []).append(part)
+    return {name: Workload(name, tuple(found)) for name, found in parts.items()}
+
+
+def run_workload(
+    pool: TtmPool,
+    workload: Workload | str,
+    steps: int,
+    *,
+    seed: int = 0,
+    on_step: Callable[[Step], None] | None = None,
+) -> list[Step]:
+    """Run a workload; `pool` keeps the state that it ends in.
+
+    A buffer that finds no memory is left out, as the error goes to the program. The clock of the event log moves one
+    millisecond an allocation: it orders events and measures nothing.
+
+    Args:
+        pool: the pools; what they hold already stays.
+        workload: the workload or its name.
+        steps: number of allocations.
+        seed: of all draws.
+        on_step: called after each step, for progress.
+
+    Raises:
+        TtmError: no workload has that name, or the number is negative.
+
+    >>> from kvmlab.memory.buddy import Buddy
+    >>> pool = TtmPool(Buddy.fresh("256MiB", engine="python"))
+    >>> steps = run_workload(pool, "desktop", 20, seed=1)
+    >>> len(steps), sum(step.failed for step in steps)
+    (20, 0)
+    """
+    import numpy as np
+
+    found = workloads().get(workload) if isinstance(workload, str) else workload
+    if found is None or steps < 0 or seed < 0:
+        raise TtmError(f"there is no workload {str(workload)[:40]!r}, or {steps} steps from seed {seed} make no sense.")
+    rng = np.random.default_rng(seed)
+    weights = np.array([part.weight for part in found.parts])
+    kinds = rng.choice(len(found.parts), steps, p=weights / weights.sum()).tolist()
+    ages = rng.exponential(1.0, steps).tolist()
+    due: dict[int, list[TtmBuffer]] = {}
+    out = []
+    live = 0
+    for number in range(steps):
+        for old in due.pop(number, ()):
+            pool.free(old)
+            live -= old.pages
+        pool.buddy.state.ctx[at.C_NOW] = number * 1_000_000
+        part = found.parts[kinds[number]]
+        buffer = _alloc(pool, part)
+        if buffer is not None:
+            live += buffer.pages
+            if part.lifetime:
+                due.setdefault(number + 1 + int(ages[number] * part.lifetime), []).append(buffer)
+        out.append(_step(number, part, buffer, pool, live))
+        if on_step is not None:
+            on_step(out[-1])
+    return out
+
+
+def _alloc(pool: TtmPool, part: Part) -> TtmBuffer | None:
+    if part.object.pages > pool.buddy.managed_pages:
+        return None
+    try:
+        return pool.alloc(part.object.pages, part.caching)
+    except TtmNoMemory:
+        return None
+
+
+def _step(number: int, part: Part, buffer: TtmBuffer | None, pool: TtmPool, live: int) -> Step:
+    return Step(
+        number,
+        part.object.name,
+        part.caching,
+        part.object.pages,
+        0 if buffer is None else buffer.blocks,
+        0 if buffer is None else buffer.tails,
+        0 if buffer is None else int(buffer.from_pool.sum()),
+        (0,) * at.NR_ORDERS if buffer is None else buffer.histogram(),
+        pool.pooled_pages,
+        pool.buddy.free_pages,
+        live,
+    )
+
+
+def df_steps(steps: list[Step]) -> pd.DataFrame:
+    """One row a step, with `tail_share` (NaN where there was no memory) and blocks by order (`order_0` to 10)."""
+    import pandas as pd
+
+    frame = pd.DataFrame(
+        {
+            "step": [s.step for s in steps],
+            "object": pd.Categorical([s.object for s in steps]),
+            "caching": pd.Categorical([s.caching.name.lower() for s in steps]),
+            "pages": [s.pages for s in steps],
+            "blocks": [s.blocks for s in steps],
+            "tails": [s.tails for s in steps],
+            "pool_blocks": [s.pool_blocks for s in steps],
+            "pooled_pages": [s.pooled_pages for s in steps],
+            "free_pages": [s.free_pages for s in steps],
+            "live_pages": [s.live_pages for s in steps],
+        }
+    )
+    frame["tail_share"] = (frame.tails / frame.pages).where(frame.blocks > 0)
+    for order in range(at.NR_ORDERS):
+        frame[f"order_{order}"] = [s.orders[order] for s in steps]
+    return frame
