@@ -71,6 +71,8 @@ def read_capture(source: str | Path | bytes | BinaryIO, *, kind: str | None = No
     found = _named(kind) if kind is not None else recognise(opened.data)
     if found is None:
         head = bytes(opened.data[:HEAD_BYTES]).decode("latin-1")
+        if opened.data[257:262] == b"ustar":
+            raise UnusableInput(f"{opened.name} is a tar of captures; open it with open_captures.")
         if is_kernel_log(head):
             raise UnusableInput(f"{opened.name} is a kernel log; read it with read_log or `kvmlab triage`.")
         known = ", ".join(k.name for k in KINDS)

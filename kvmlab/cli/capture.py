@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     script = host_script(settings)
     if args.json:
         chosen = asdict(settings) | {"events": list(settings.event_names())}
-        print_json({"schema": "kvmlab.capture/1", "settings": chosen, "script": script})
+        print_json({"schema": "kvmlab.capture-script/1", "settings": chosen, "script": script})
     else:
         sys.stdout.write(script)
     return 0

@@ -243,6 +243,6 @@ def test_the_command_prints_the_script(tmp_path: Path) -> None:
     plain = subprocess.run(run, capture_output=True, text=True, check=True).stdout
     assert plain == host_script(ScriptSettings(seconds=3, events=("kvm", "page_ref")))
     document = json.loads(subprocess.run([*run, "--json"], capture_output=True, text=True, check=True).stdout)
-    assert document["schema"] == "kvmlab.capture/1"
+    assert document["schema"] == "kvmlab.capture-script/1"
     assert document["script"] == plain
     assert document["settings"]["seconds"] == 3

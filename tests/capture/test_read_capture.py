@@ -6,6 +6,7 @@ import gzip
 import struct
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,14 @@ def test_words_are_told_apart_by_their_bits(words: list[int], kind: str) -> None
 def test_other_binaries_are_no_captures(data: bytes) -> None:
     with pytest.raises(UnusableInput):
         read_capture(data)
+
+
+def test_a_tar_is_sent_to_its_reader(tmp_path: Path) -> None:
+    path = tmp_path / "capture.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("top/buddyinfo"))
+    with pytest.raises(UnusableInput, match="is a tar of captures; open it with open_captures"):
+        read_capture(path)
 
 
 def test_shares_of_memory_are_no_buddyinfo() -> None:
