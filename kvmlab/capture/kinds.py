@@ -77,7 +77,7 @@ KINDS = (
         "boot with page_owner=on (CONFIG_PAGE_OWNER), then: cat /sys/kernel/debug/page_owner > page_owner.txt",
     ),
     CaptureKind(
-        "page_owner_stacks", "base pages held by each allocation stack", r"^nr_base_pages: [0-9]", "page_owner",
+        "page_owner_stacks", "base pages held by each allocation stack", r"^nr_base_pages: [0-9]", "page_owner_stacks",
         "parse_owner_stacks", "df_stacks", "cat /sys/kernel/debug/page_owner_stacks/show_stacks > stacks.txt",
     ),
     CaptureKind(

@@ -21,7 +21,7 @@ HEAD_LIMIT = 128
 D, X, N, S, W, G, P = (KINDS.index(letter) for letter in "dxnswgp")
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def is_stack(data, i, end):  # type: ignore[no-untyped-def]
     if data[i] == 61:
         return i + 1 < end and data[i + 1] == 62
@@ -39,7 +39,7 @@ def is_stack(data, i, end):  # type: ignore[no-untyped-def]
     return is_letter(byte) or byte == 95 or byte == 91 or byte == 46
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def find_anchor(data, i, end):  # type: ignore[no-untyped-def]
     # Position of `[cpu] `, of its bracket's end, and the CPU; position -1 if there is none.
     stop = min(end, i + HEAD_LIMIT)
@@ -53,7 +53,7 @@ def find_anchor(data, i, end):  # type: ignore[no-untyped-def]
     return -1, 0, 0
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def digits_before(data, begin, end):  # type: ignore[no-untyped-def]
     # Where the digits that end at `end` begin; `end` itself if there are none or more than ten.
     k = end
@@ -64,7 +64,7 @@ def digits_before(data, begin, end):  # type: ignore[no-untyped-def]
     return k
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def read_head(data, begin, anchor, head):  # type: ignore[no-untyped-def]
     # Fills head with comm begin, comm end, pid, tgid; False if this is no head.
     k = anchor
@@ -126,7 +126,7 @@ def read_head(data, begin, anchor, head):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def read_tail(data, i, end, tail):  # type: ignore[no-untyped-def]
     # Fills tail with latency begin, latency end, time; returns where the rest begins, -1 if this is no tail.
     q = skip_blanks(data, i, end, 64)
@@ -161,7 +161,7 @@ def read_tail(data, i, end, tail):  # type: ignore[no-untyped-def]
     return rest
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def read_name(data, i, end):  # type: ignore[no-untyped-def]
     # End of an event or system name, i if there is none; second: whether it has only the characters of a system.
     if i >= end or not (is_letter(data[i]) or data[i] == 95):
@@ -182,7 +182,7 @@ def read_name(data, i, end):  # type: ignore[no-untyped-def]
     return j, plain
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def match_form(data, i, end, names, literal, kind, fields, form, numbers, spans):  # type: ignore[no-untyped-def]
     # Reads a body by one form: numbers[k] the value of field k, spans[k] the text of a text field.
     at = i

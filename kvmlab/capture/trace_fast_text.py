@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def fnv_hash(data, begin, end):  # type: ignore[no-untyped-def]
     value = np.uint64(0xCBF29CE484222325)
     for i in range(begin, end):
@@ -14,7 +14,7 @@ def fnv_hash(data, begin, end):  # type: ignore[no-untyped-def]
     return value
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def same_bytes(data, one, two, length):  # type: ignore[no-untyped-def]
     for i in range(length):  # noqa: SIM110 (the compiler knows no generators)
         if data[one + i] != data[two + i]:
@@ -22,7 +22,7 @@ def same_bytes(data, one, two, length):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def same_as(one, one_begin, two, two_begin, length):  # type: ignore[no-untyped-def]
     for i in range(length):  # noqa: SIM110
         if one[one_begin + i] != two[two_begin + i]:
@@ -30,7 +30,7 @@ def same_as(one, one_begin, two, two_begin, length):  # type: ignore[no-untyped-
     return True
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def intern(data, begin, end, table, spans, hashes, count, hint):  # type: ignore[no-untyped-def]
     # Returns the code of the text; a new text is entered, which the caller sees by a code equal to its count.
     # `hint` is the code of the text that stood here in the line before: most often it is the same.
@@ -55,22 +55,22 @@ def intern(data, begin, end, table, spans, hashes, count, hint):  # type: ignore
         slot = (slot + np.uint64(1)) & mask
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def is_blank(byte):  # type: ignore[no-untyped-def]
     return byte == 32 or byte == 9
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def is_digit(byte):  # type: ignore[no-untyped-def]
     return 48 <= byte <= 57
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def is_letter(byte):  # type: ignore[no-untyped-def]
     return 65 <= byte <= 90 or 97 <= byte <= 122
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def hex_digit(byte):  # type: ignore[no-untyped-def]
     if 48 <= byte <= 57:
         return np.int64(byte) - 48
@@ -81,7 +81,7 @@ def hex_digit(byte):  # type: ignore[no-untyped-def]
     return np.int64(-1)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def decimal(data, begin, end, digits):  # type: ignore[no-untyped-def]
     # Value and end of at most `digits` decimal digits; end is begin if there are none or too many.
     value = np.uint64(0)
@@ -94,7 +94,7 @@ def decimal(data, begin, end, digits):  # type: ignore[no-untyped-def]
     return value, i
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def hexadecimal(data, begin, end):  # type: ignore[no-untyped-def]
     value = np.uint64(0)
     i = begin
@@ -109,7 +109,7 @@ def hexadecimal(data, begin, end):  # type: ignore[no-untyped-def]
     return value, i
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def skip_blanks(data, i, end, most):  # type: ignore[no-untyped-def]
     j = i
     while j < end and is_blank(data[j]):

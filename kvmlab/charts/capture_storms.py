@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from kvmlab.charts import template as look
 from kvmlab.errors import KvmlabError
-from kvmlab.inquiry.captures_lab import bad_page_groups
+from kvmlab.inquiry.captures_storms import bad_page_groups
 
 if TYPE_CHECKING:
     import pandas as pd

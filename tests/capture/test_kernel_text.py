@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from kvmlab.capture.counters import parse_count, parse_meminfo, parse_vmstat
 from kvmlab.capture.event_log import df_owner_log
 from kvmlab.capture.gem_info import parse_gem_info
-from kvmlab.capture.page_owner import parse_owner_stacks, parse_page_owner
+from kvmlab.capture.page_owner import parse_page_owner
 from kvmlab.capture.page_owner_sort import parse_sorted_owners
+from kvmlab.capture.page_owner_stacks import parse_owner_stacks
 from kvmlab.capture.page_types import letters_to_flags, parse_page_types
 from kvmlab.capture.qemu import parse_qemu
 from kvmlab.capture.ttm_pool import parse_page_pool, parse_page_pool_shrink

@@ -15,16 +15,14 @@ from kvmlab.charts.capture_matrix import NoMatrix, df_capture_matrix, plot_captu
 from kvmlab.charts.capture_refs import NoReferences, df_capture_refs, plot_capture_refs
 from kvmlab.charts.capture_storms import NoStorm, df_capture_storms, plot_capture_storms
 from kvmlab.inquiry.captures_lab import (
-    bad_page_groups,
     df_kvm_matrix,
     df_matrix_by_kernel,
     df_page_references,
-    df_storms,
     df_ttm_buffers,
-    groups_text,
     orders_text,
     ttm_orders,
 )
+from kvmlab.inquiry.captures_storms import bad_page_groups, df_storms, groups_text
 from tests.charts.figures import check_figure
 
 MANIFEST = 'schema = "kvmlab.capture/1"\nrelease = "{}"\nrun = "{}"\nquestion = "?"\ninjected = "{}"\n'
