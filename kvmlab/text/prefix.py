@@ -67,13 +67,14 @@ class Prefix:
 _COMPILED = {row.name: re.compile(row.pattern) for row in ROWS}
 
 
+_STAGES = tuple(Stage)
 _AFTER_CARRIER = (Stage.LEVEL, Stage.TIME, Stage.CALLER)
 _UNKNOWN = Row("unknown_carrier", Stage.CARRIER, "", "", "", "", whole=True)
 
 
 @cache
-def _candidates(stage: Stage, first: str) -> tuple[Row, ...]:
-    return tuple(row for row in ROWS if row.stage == stage and first in row.first)
+def _candidates(stage: Stage, first: str) -> tuple[tuple[re.Pattern[str], Row], ...]:
+    return tuple((_COMPILED[row.name], row) for row in ROWS if row.stage == stage and first in row.first)
 
 
 def match_prefix(line: str, carrier: re.Pattern[str] | None = None) -> Prefix | None:
@@ -100,16 +101,21 @@ def match_prefix(line: str, carrier: re.Pattern[str] | None = None) -> Prefix | 
     if carrier is not None and (known := carrier.match(line, 0, stop)):
         rows.append(_UNKNOWN)
         at = known.end()
-    for stage in Stage if not rows else _AFTER_CARRIER:
+    for stage in _STAGES if not rows else _AFTER_CARRIER:
         while True:
-            match, row = _one(line, at, stop, stage)
+            match, row = None, None
+            for pattern, row in _candidates(stage, line[at : at + 1]):
+                if match := pattern.match(line, at, stop):
+                    break
             # A carrier may leave one blank before the kernel's own bracket.
             if match is None and rows and line.startswith((" [", " <"), at) and Stage.CARRIER < stage < Stage.CALLER:
                 match, row = _one(line, at + 1, stop, stage)
             if match is None or row is None:
                 break
             rows.append(row)
-            found.update((k, v) for k, v in match.groupdict().items() if v)
+            for name, value in match.groupdict().items():
+                if value:
+                    found[name] = value
             at = match.end()
             if stage is not Stage.CALLER or len(rows) == 8:
                 break
@@ -117,8 +123,8 @@ def match_prefix(line: str, carrier: re.Pattern[str] | None = None) -> Prefix | 
 
 
 def _one(line: str, at: int, stop: int, stage: Stage) -> tuple[re.Match[str] | None, Row | None]:
-    for row in _candidates(stage, line[at : at + 1]):
-        if match := _COMPILED[row.name].match(line, at, stop):
+    for pattern, row in _candidates(stage, line[at : at + 1]):
+        if match := pattern.match(line, at, stop):
             return match, row
     return None, None
 
