@@ -1,0 +1,230 @@
+"""The compiled engine from outside: a chunk in, rows and marks out; what it has to learn it learns from the lexicon."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kvmlab.report import fast_grammar as g
+from kvmlab.report import fast_rows as r
+from kvmlab.report.fast_chunk import Chunk, Found, TooShort
+from kvmlab.report.fast_heads import held_words
+from kvmlab.report.fast_lexicon import FOREIGN, MAX_ENTRIES, Lexicon, Template
+from kvmlab.report.fast_numba import (
+    N_STATE,
+    NEAR,
+    S_AT,
+    S_FULL,
+    S_LINES,
+    S_MARKS,
+    S_ROWS,
+    S_SHORT,
+    S_STRAY,
+    S_UNKNOWN,
+    T_FIRST,
+    read_chunk,
+)
+
+PAD = 256
+_MAX_TEMPLATES = 64
+_ROOM_UNKNOWN = 4096
+# A chunk is read again for what it taught, at most so often; then what is still unknown goes to the tolerant parser.
+_TRIES = 24
+# A report of fewer bytes is none; gives the room for rows.
+_LEAST_REPORT = 400
+
+
+@dataclass(slots=True)
+class _Room:
+    """Arrays that a thread writes into, kept from chunk to chunk."""
+
+    rows: Any
+    marks: Any
+    unknown: Any
+    state: Any
+    scratch: Any
+    quiet: Any
+
+
+class CompiledEngine:
+    """Reads chunks of one text; safe to use from several threads.
+
+    Args:
+        lexicon: what is known of lines; shared with other engines.
+    """
+
+    parallel = True
+    name = "numba"
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self.lexicon = lexicon
+        self._lock = threading.Lock()
+        self._rooms = threading.local()
+        # Hashes differ from run to run, so that no text can be made to collide.
+        self._seed = np.uint64(int.from_bytes(os.urandom(8), "little"))
+        self._templates: list[Template] = []
+        self._styles: list[str] = []
+        self._shapes = np.zeros(_MAX_TEMPLATES * r.PREFIX_ROOM, np.uint8)
+        self._forms = np.zeros(_MAX_TEMPLATES * 8, np.int64)
+        self._n = 0
+        self._table = _Table(1 << 12)
+        self._steps = np.frombuffer(g.step_table(), np.uint8).copy()
+        pieces = b"".join(_piece(word) for word in held_words())
+        self._holds = np.frombuffer(pieces or bytes(4), np.uint8).copy()
+        self._n_holds = len(pieces) // 4
+
+    def read(self, chunk: Chunk) -> Found:
+        """The reports and marks of one chunk.
+
+        Raises:
+            TooShort: the chunk must hold more of the text behind its end.
+        """
+        room = self._room(chunk.hi - chunk.lo)
+        state = room.state
+        for _ in range(_TRIES):
+            state[:] = 0
+            state[S_FULL] = _ROOM_UNKNOWN
+            table = self._table
+            read_chunk(
+                chunk.data, chunk.lo, chunk.hi, chunk.stop, chunk.at_end, self._shapes, self._forms, self._n,
+                table.words, np.int64(len(table.words) // 4 - 1), self._seed, self._steps,
+                self._holds, self._n_holds, room.rows, np.int64(len(room.rows) - 2), room.marks,
+                np.int64(len(room.marks) // r.N_MARK - 2), room.unknown, state, room.scratch, room.quiet,
+            )  # fmt: skip
+            if state[S_SHORT] == 2:
+                room = self._room(2 * (chunk.hi - chunk.lo), grow=len(room.marks) // r.N_MARK * 2)
+                state = room.state
+            elif not (state[S_UNKNOWN] and self._learn(chunk, room.unknown, int(state[S_UNKNOWN]))):
+                break
+        if state[S_SHORT]:
+            raise TooShort
+        rows = room.rows[: state[S_ROWS]].copy()
+        marks = room.marks[: state[S_MARKS] * r.N_MARK].reshape(-1, r.N_MARK).copy()
+        return Found(rows, marks, int(state[S_LINES]), int(state[S_AT]), bool(state[S_STRAY]))
+
+    @property
+    def interleaved(self) -> bool:
+        """Whether lines name their callers, so that reports can be interleaved."""
+        return any(template.caller[0] >= 0 for template in self._templates)
+
+    def _room(self, size: int, grow: int = 0) -> _Room:
+        held: _Room | None = getattr(self._rooms, "room", None)
+        n_rows, n_marks = size // _LEAST_REPORT + 64, max(grow, 1 << 14)
+        if held is None or len(held.rows) < n_rows or len(held.marks) < n_marks * r.N_MARK:
+            held = _Room(
+                np.empty((n_rows, r.N_COLUMNS), np.int64), np.empty(n_marks * r.N_MARK, np.int64),
+                np.empty(_ROOM_UNKNOWN * r.N_UNKNOWN, np.int64), np.zeros(N_STATE, np.int64),
+                np.zeros(64, np.uint8), np.zeros(NEAR, np.uint64),
+            )  # fmt: skip
+            self._rooms.room = held
+        return held
+
+    def _learn(self, chunk: Chunk, unknown: Any, n: int) -> bool:
+        """Learns what a chunk held that was not known; False if there was nothing that could be learned."""
+        with self._lock:
+            before = self._table.used + self._n
+            for row in unknown[: n * r.N_UNKNOWN].reshape(-1, r.N_UNKNOWN).tolist():
+                kind, start, stop, length, key = row
+                if self._table.used >= MAX_ENTRIES:
+                    break
+                key &= (1 << 64) - 1
+                if key not in self._table:
+                    self._learn_one(kind, chunk.data[start:stop].tobytes(), length, key)
+            return self._table.used + self._n > before
+
+    def _learn_one(self, kind: int, line: bytes, length: int, key: int) -> None:
+        table, lexicon = self._table, self.lexicon
+        if kind == r.PREFIX:
+            found = lexicon.template(line)
+            if isinstance(found, Template):
+                if self._add(found):
+                    return
+                found = FOREIGN + 1
+            table.add(key, found, 0, 0)
+        elif kind == r.MESSAGE:
+            if self._longer(line, length):
+                return
+            meaning = lexicon.message(line, length)
+            table.add(key, meaning.found, meaning.number, meaning.mix)
+        elif kind == r.BEGINNING:
+            if not self._longer(line, length):
+                table.add(key, lexicon.beginning(line, length), 0, 0)
+        elif kind == r.WHOLE:
+            if not self._longer(line, length):
+                table.add(key, lexicon.whole(line, length), 0, 0)
+        elif kind == r.TASK:
+            table.add(key, 0, lexicon.task(line), 0)
+        else:
+            table.add(key, 0, lexicon.name(line), 0)
+
+    def _longer(self, line: bytes, length: int) -> bool:
+        """Whether a line has a longer prefix than the template that it was taken for; learns that template."""
+        found = self.lexicon.template(line) if length else None
+        return isinstance(found, Template) and len(found.shape) > length and self._add(found)
+
+    def _add(self, template: Template) -> bool:
+        if template in self._templates or len(self._templates) >= _MAX_TEMPLATES:
+            return False
+        if template.style not in self._styles:
+            self._styles.append(template.style)
+        ordered = sorted([*self._templates, template], key=lambda t: -len(t.shape))
+        shapes, forms = np.zeros_like(self._shapes), np.zeros_like(self._forms)
+        for i, t in enumerate(ordered):
+            at = i * r.PREFIX_ROOM
+            shapes[at : at + len(t.shape)] = np.frombuffer(t.shape, np.uint8)
+            longer = any(other.shape.startswith(t.shape) for other in ordered if len(other.shape) > len(t.shape))
+            forms[8 * i : 8 * i + 8] = (
+                len(t.shape), *t.seconds, t.micros, *t.caller, self._styles.index(t.style), not longer,
+            )  # fmt: skip
+        assert T_FIRST == 7
+        self._templates, self._shapes, self._forms, self._n = ordered, shapes, forms, len(ordered)
+        return True
+
+
+@dataclass(slots=True)
+class _Table:
+    """An open hash table, four words an entry (key, class, number, hash); a bigger one takes over when half full."""
+
+    size: int
+    used: int = 0
+    words: Any = field(init=False)
+    _held: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.words = np.zeros(4 * self.size, np.uint64)
+
+    def __contains__(self, key: int) -> bool:
+        return key in self._held
+
+    def add(self, key: int, found: int, number: int, mix: int) -> None:
+        """Puts an entry in."""
+        if 2 * (self.used + 1) > len(self.words) // 4:
+            held = self.words.reshape(-1, 4)
+            bigger = _Table(len(self.words) // 2)
+            for row in held[held[:, 0] != 0].tolist():
+                bigger.put(*row)
+            self.words = bigger.words
+        self.put(key, found, number & ((1 << 64) - 1), mix)
+        self._held.add(key)
+        self.used += 1
+
+    def put(self, key: int, found: int, number: int, mix: int) -> None:
+        """Writes an entry where there is room."""
+        mask = len(self.words) // 4 - 1
+        slot = (key >> 20) & mask
+        while self.words[4 * slot]:
+            slot = (slot + 1) & mask
+        self.words[4 * slot + 1 : 4 * slot + 4] = found, number, mix
+        # The key comes last: another thread may be reading.
+        self.words[4 * slot] = key
+
+
+def _piece(word: str) -> bytes:
+    """Four bytes of a word to look for in lines, the rarest; the last is 0 where the word is shorter."""
+    shown = word.encode()
+    pieces = [shown[i : i + 4] for i in range(max(1, len(shown) - 3))]
+    return min(pieces, key=lambda piece: sum(byte in b" etaoinsrhl" for byte in piece)).ljust(4, b"\0")

@@ -1,0 +1,69 @@
+"""How a message must begin, or what it must hold, before the tolerant parser could see a part of a report in it.
+
+A superset: a line that passes is looked at by the tolerant parser itself, a line that does not is surely of no report.
+Tests run every sample of every table of the parser through it.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from kvmlab.report.titles import titles
+
+HEAD_BYTES = 8
+NO, YES, EXACTLY = range(3)
+# How messages begin that are parts of a report without being titles.
+_BEGINS = (
+    "page:", "page_type:", "page dumped because:", "page does not match", "page ", "page_owner", "pages's memcg:",
+    "page->mem_cgroup:", "Page has been", "There is not page", "head:", "raw:", "flags:", "anon flags:", "ksm flags:",
+    "page flags:", "bad because of", "memcg:", "aops:", "mapping->", "failed to read mapping", "invalid mapping:",
+    "Modules linked in:", "Unloaded tainted modules:", "CPU: ", "Pid: ", "Tainted: ", "Hardware name:", "Workqueue:",
+    "Stopper:", "Sched_ext:", "Call Trace:", "Call trace:", "Backtrace:", "---[ end ", "Code:", "Instruction dump:",
+    "Krnl ", "User ", "Code Start:", "--------", "========", "Caller[", "(inlined by)", "YZrvWEST", "Exception stack",
+    "Frame format", "Register ", "Control: ", "Flags: ", "Instruction DUMP",
+)  # fmt: skip
+# Heads that registers, raw stacks, markers and addresses begin with, whatever follows.
+_ODD = re.compile(
+    r"[<\[(%$*`_>=]|-{4}|[0-9a-f]{8}|[0-9a-f]{3,4}0:|\.\.\.|"
+    r"(?:[RE][A-Z0-9][A-Z0-9]|e[a-z][a-z]|[CD]R\d|[c-gC-G][sS]|[sS][sS]|knlGS|EFLAGS|ORIG_|PKRU|[RE]?IP|x\d{1,2}|r\d{1,2}|sr?\d|"
+    r"[goilatsdu]\d{1,2}|sp|pmr_save|pstate|p?psr|pc|lr|ip|fp|gp|tp|ra|era|epc|status|badaddr|cause|ret_pc|PSR|N?PC|RPC|T?N?PC|"
+    r"TSTATE|TT|Y|I7|SR|SP|NIP|LR|CTR|REGS|TRAP|MSR|CR|XER|CFAR|DAR|DSISR|DEAR|ESR|IRQMASK|SOFTE|GPR|CRMD|PRMD|EUEN|ECFG|ESTAT|"
+    r"BADV|PRID|BADI|ERA|Hi|Lo|BadVA|PrId|Status|Cause|PSW|IA|IASQ|IAOQ|IIR|RP|R|T|Stack)(?![a-z])"
+)
+
+
+@cache
+def _starts() -> tuple[str, ...]:
+    return (*_BEGINS, *(start for row in titles() for start in row.starts))
+
+
+@cache
+def held_words() -> tuple[str, ...]:
+    """Words that make a title wherever they stand in a line.
+
+    >>> "invoked oom-killer:" in held_words()
+    True
+    """
+    return tuple(row.holds for row in titles() if row.holds)
+
+
+def may_begin(head: str) -> int:
+    """Whether a message that begins so could be part of a report: `NO`, `YES`, or `EXACTLY` if its digits matter.
+
+    Args:
+        head: its first `HEAD_BYTES` characters behind blanks (fewer if it is shorter); every digit may stand for any.
+
+    >>> may_begin("BUG: Bad"), may_begin("usb 0-0:"), may_begin("RAX: fff"), may_begin("R00: 000")
+    (1, 0, 2, 2)
+    """
+    if not head or not head.isascii():
+        return EXACTLY if head else NO
+    if _ODD.match(head):
+        return EXACTLY
+    shown = _zeroed(head)
+    return YES if any(shown.startswith(s[: len(shown)]) or s.startswith(shown) for s in map(_zeroed, _starts())) else NO
+
+
+def _zeroed(text: str) -> str:
+    return re.sub("[0-9]", "0", text[:HEAD_BYTES])

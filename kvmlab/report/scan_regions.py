@@ -1,0 +1,241 @@
+"""Marks to regions to reports: what a fast engine does not fully understand is read by the tolerant parser.
+
+A region is a stretch of lines that the tolerant parser would read as it does within the whole text: no report goes on
+from before it or behind it. All regions of a batch are one text, so that wrapping is judged by all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from kvmlab.report import fast_rows as r
+from kvmlab.report.log import find_reports
+from kvmlab.report.records import Report
+from kvmlab.report.scan_text import Stretches
+from kvmlab.report.splat import FOREIGN_LIMIT_TALKING, GAP_NS
+from kvmlab.text.prefix import HOT_BYTES, match_prefix
+from kvmlab.text.reader import read_text
+from kvmlab.text.record import Record
+from kvmlab.text.source import open_source
+from kvmlab.text.span import Span
+
+# Bytes of regions that the tolerant parser reads at a time.
+BATCH = 4 << 20
+# A region that becomes longer than this is cut: what is in it is no report, or too many to be judged together.
+LONGEST = 1 << 20
+# Lines without a prefix beyond this number are taken for the noise of a console, unless they look like a report's.
+MAX_LOOSE = 50_000
+_TITLE = b"BUG: Bad page state in process "
+_QUOTED = re.compile(rb"(?m)^ ?>")
+
+
+class NotPlain(Exception):
+    """The text has to be judged as a whole: a mail, quoted lines, line endings of several kinds."""
+
+
+@dataclass(slots=True)
+class Region:
+    """A stretch of the text: its bytes and its lines, counted from 1; the times of its first and last mark."""
+
+    start: int
+    stop: int
+    line: int
+    lines: int
+    last_us: int
+
+
+class Regions:
+    """Collects marks in the order of the text, and hands out the reports in them.
+
+    Args:
+        text: where the bytes are.
+        interleaved: whether several callers may print at a time, so that a report can go on behind another one.
+    """
+
+    def __init__(self, text: Stretches, interleaved: bool = False) -> None:
+        self.text = text
+        self.interleaved = interleaved
+        self._open: Region | None = None
+        # Lines without a prefix behind the open region.
+        self._loose: list[Region] = []
+        self._n_loose = 0
+        self._ready: list[Region] = []
+        self._size = 0
+        self.read_bytes = 0
+
+    def add(self, mark: list[int], row_stop: int) -> Iterator[Report]:
+        """Takes a mark; yields the reports of the batch that it fills.
+
+        Args:
+            mark: columns as in `fast_rows`, with offsets and lines of the whole text.
+            row_stop: where the last report before it ends that an engine has read.
+        """
+        start, stop, line, lines, kind, _, last_us = mark
+        wanted = kind != r.LOOSE
+        region = self._open
+        if region is not None:
+            if region.stop == start or (wanted and self._joins(region, mark, row_stop)):
+                region.stop, region.lines = stop, line + 1 + lines - region.line
+                region.last_us = last_us if last_us >= 0 else region.last_us
+                self._loose = [other for other in self._loose if other.start >= stop]
+                return
+            if wanted:
+                yield from self._close(start)
+        if kind != r.WANTED and row_stop < start:
+            # Its first line could be the rest of the line above.
+            start, line, lines = self._line_before(start), line - 1, lines + 1
+        found = Region(start, stop, line + 1, lines, last_us)
+        last = self._loose[-1] if self._loose else None
+        if last is not None and last.stop >= start:
+            found = Region(last.start, stop, last.line, found.line + lines - last.line, last_us)
+            self._loose.pop()
+        if wanted:
+            self._ready += self._loose
+            self._open, self._loose = found, []
+        elif self._n_loose < MAX_LOOSE:
+            self._n_loose += 1
+            self._loose.append(found)
+            if self._open is None and len(self._loose) > 64:
+                self._loose, ready = self._loose[-1:], self._loose[:-1]
+                self._ready += ready
+
+    def _joins(self, region: Region, mark: list[int], row_stop: int) -> bool:
+        """Whether a report that began in a region could go on in a mark."""
+        _, stop, line, _, _, first_us, _ = mark
+        if row_stop > region.stop and not self.interleaved:
+            return False
+        if line + 1 - (region.line + region.lines) > FOREIGN_LIMIT_TALKING or stop - region.start > LONGEST:
+            return False
+        if self.interleaved:
+            # The times of different callers say nothing about each other.
+            return True
+        return not (region.last_us >= 0 and first_us >= 0 and (first_us - region.last_us) * 1000 > GAP_NS)
+
+    @property
+    def oldest(self) -> int | None:
+        """Where the first region begins that has not been read, None if there is none."""
+        held = [region.start for region in (*self._ready[:1], self._open, *self._loose[:1]) if region is not None]
+        return min(held, default=None)
+
+    def count_lines(self, start: int, stop: int) -> int:
+        """How many line feeds stand from `start` to `stop`."""
+        return self.text.read(start, stop).count(b"\n")
+
+    def finish(self) -> Iterator[Report]:
+        """The reports of what is left."""
+        yield from self._close()
+        yield from self._read()
+
+    def _close(self, limit: int | None = None) -> Iterator[Report]:
+        regions = [] if self._open is None else [self._open]
+        if self._open is not None:
+            self._extend(self._open, limit)
+            self._loose = [other for other in self._loose if other.start >= self._open.stop]
+        regions += self._loose
+        self._ready += regions
+        self._size += sum(region.stop - region.start for region in regions)
+        self._open, self._loose = None, []
+        if self._size >= BATCH:
+            yield from self._read()
+
+    def _extend(self, region: Region, limit: int | None) -> None:
+        """Takes in the lines behind a region that could still be of its last report, up to the next that could not."""
+        room = 1 << 14
+        while True:
+            stop = region.stop + room if limit is None else min(region.stop + room, limit)
+            data = self.text.read(region.stop, stop)
+            lines = data.splitlines(keepends=True)
+            if (
+                len(lines) > FOREIGN_LIMIT_TALKING + 1
+                or region.stop + len(data) < stop
+                or stop == limit
+                or room > LONGEST
+            ):
+                break
+            room *= 4
+        for line in lines[: FOREIGN_LIMIT_TALKING + 1]:
+            if not self.interleaved and _TITLE in line:
+                return
+            hot = HOT_BYTES.match(line)
+            if (
+                not self.interleaved
+                and hot
+                and region.last_us >= 0
+                and (int(hot[1] + hot[2]) - region.last_us) * 1000 > GAP_NS
+            ):
+                return
+            region.stop += len(line)
+            region.lines += 1
+
+    def _line_before(self, start: int) -> int:
+        back = 256
+        while True:
+            at = max(0, start - back)
+            found = self.text.read(at, max(at, start - 1)).rfind(b"\n")
+            if found >= 0 or at == 0:
+                return at + found + 1
+            back *= 4
+
+    def _read(self) -> Iterator[Report]:
+        regions, self._ready, self._size = self._ready, [], 0
+        if not regions:
+            return
+        pieces: list[bytes] = []
+        # Where each region begins in the batch: byte, line, and what to add to a line number of the batch.
+        starts: list[int] = []
+        moves: list[int] = []
+        skipped: list[int] = []
+        at, line = 0, 1
+        for region in regions:
+            data = self.text.read(region.start, region.stop)
+            if not data.endswith(b"\n"):
+                data += b"\n"
+            before = _line_to_stand_before(data) if region.start else b""
+            starts.append(at)
+            moves.append(region.line - line - bool(before))
+            skipped.append(line if before else 0)
+            pieces.append(before + data)
+            at += len(pieces[-1])
+            line += pieces[-1].count(b"\n")
+        whole = b"".join(pieces)
+        self.read_bytes += len(whole)
+        if _QUOTED.search(whole):
+            raise NotPlain
+        text = read_text(open_source(whole, limit=len(whole) + 1))
+        if text.mails or text.parts or len(text.encoding) == 0 or text.n_lines != line - 1:
+            raise NotPlain
+        for k, records in _by_region(text.records, starts):
+            for report in find_reports(records)[0]:
+                if skipped[k] and report.span.first_line == skipped[k]:
+                    continue
+                yield _moved(report, moves[k])
+
+
+def _line_to_stand_before(data: bytes) -> bytes:
+    """A message of nobody with the prefix of the first line: to the parser, something was printed before."""
+    line = data[: data.find(b"\n") + 1].decode("utf-8", "backslashreplace")
+    prefix = match_prefix(line.rstrip("\r\n"))
+    return b"" if prefix is None or not prefix.kernel else line[: prefix.end].encode() + b"-\n"
+
+
+def _by_region(records: Iterable[Record], starts: list[int]) -> Iterator[tuple[int, list[Record]]]:
+    held: list[Record] = []
+    at = 0
+    for record in records:
+        k = bisect_right(starts, record.span.start) - 1
+        if k != at:
+            if held:
+                yield at, held
+            held, at = [], k
+        held.append(record)
+    if held:
+        yield at, held
+
+
+def _moved(report: Report, by: int) -> Report:
+    """The report with the line numbers of the whole text; what the columns do not need is left out."""
+    span = Span(report.span.start, report.span.stop, report.span.first_line + by, report.span.last_line + by)
+    return replace(report, span=span, modules=None, more_registers=(), traces=())

@@ -1,0 +1,134 @@
+"""What a scan of a log gives: its reports as frames with the columns of a `Log`, the stacks by number, Parquet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kvmlab.report import fast_rows as r
+from kvmlab.report.fast_lexicon import Lexicon
+from kvmlab.report.records import Kind, Report
+from kvmlab.report.scan_stacks import Stack, numbered
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TITLE = "BUG: Bad page state in process "
+# Columns that follow those of `Log.df_bad_pages`.
+EXTRA_COLUMNS = {
+    "mapping": "UInt64", "page_type": "UInt64", **{f"raw{i}": "UInt64" for i in range(r.MAX_WORDS)}, "stack": "int64",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The reports of one log, as numbers.
+
+    Args:
+        path: of the log.
+        engine: what read it: `numba`, `python` or `slow`.
+        size: bytes of text, decompressed.
+        lines: physical lines.
+        rows: the reports that the engine understood, one row each, columns as in `fast_rows`.
+        lexicon: what the numbers of the rows stand for.
+        reports: all other reports, read by the tolerant parser.
+        stacks: functions by the hash that stands in a row.
+        repeats: how often the report of a row stands in the log once more, by row.
+    """
+
+    path: str
+    engine: str
+    size: int
+    lines: int
+    rows: Any = field(repr=False)
+    lexicon: Lexicon = field(repr=False)
+    reports: list[Report] = field(repr=False)
+    stacks: dict[int, Stack] = field(repr=False)
+    repeats: dict[int, int] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.reports)
+
+    @property
+    def n_bad_pages(self) -> int:
+        """How many reports are bad pages with a known pfn."""
+        return len(self.rows) + len(self._slow_bad_pages())
+
+    def df_reports(self) -> pd.DataFrame:
+        """One row a report, the columns of `Log.df_reports`."""
+        from kvmlab.report.scan_frames import df_reports
+
+        return df_reports(self, self.reports)
+
+    def df_bad_pages(self) -> pd.DataFrame:
+        """One row a bad page: columns of `Log.df_bad_pages`, then `mapping`, `page_type`, `raw0` to `raw7`, `stack`.
+
+        `stack` is the number of the stack in `df_stacks`; two reports have the same one if the functions and modules of
+        their reliable entries are the same.
+        """
+        from kvmlab.report.scan_frames import df_bad_pages
+
+        return df_bad_pages(self, self._slow_bad_pages())
+
+    def df_stacks(self) -> pd.DataFrame:
+        """One row a reliable entry of each different stack: `stack`, `frame`, `function`, `module`, `reports`."""
+        from kvmlab.report.scan_frames import df_stacks
+
+        return df_stacks(self, self._slow_bad_pages())
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> None:
+        """Writes `df_bad_pages` to a Parquet file; needs pyarrow (`pip install kvmlab[fleet]`).
+
+        Args:
+            path: the file.
+
+        Raises:
+            MissingLibrary: pyarrow is not installed.
+        """
+        from kvmlab.report.scan_parquet import write_parquet
+
+        write_parquet([self], path)
+
+    def stack_numbers(self, reports: Sequence[Report]) -> tuple[Any, list[int], list[Stack]]:
+        """Stack numbers of the rows and of reports, and the stacks; see `scan_stacks.numbered`."""
+        return numbered(self.rows, self.stacks, reports)
+
+    def _slow_bad_pages(self) -> list[Report]:
+        return [x for x in self.reports if x.kind is Kind.BAD_PAGE and x.pfn is not None]
+
+
+def title_of(scan: Scan, i: int) -> str:
+    """The title line of row `i`, as it stands in the log."""
+    row = scan.rows[i]
+    pfn, digits = int(row[r.PFN]) & ((1 << 64) - 1), int(row[r.PFN_DIGITS])
+    return f"{_TITLE}{scan.lexicon.texts[row[r.COMM]]}{' ' * int(row[r.GAP])}pfn:{pfn:0{digits}x}"
+
+
+def titles_of(scan: Scan) -> Any:
+    """The title lines of all rows: their bytes one behind the other (numpy uint8), and where each begins (one more)."""
+    rows = scan.rows
+    n = len(rows)
+    kinds, which = np.unique(rows[:, [r.COMM, r.GAP]], axis=0, return_inverse=True) if n else (rows[:, :2], rows[:, 0])
+    which = which.reshape(-1)
+    heads = [f"{_TITLE}{scan.lexicon.texts[comm]}{' ' * gap}pfn:".encode() for comm, gap in kinds.tolist()]
+    digits = rows[:, r.PFN_DIGITS]
+    lengths = np.array([len(head) for head in heads], np.int64)[which] + digits if n else np.empty(0, np.int64)
+    offsets = np.zeros(n + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    data = np.empty(int(offsets[-1]), np.uint8)
+    letters = np.frombuffer(b"0123456789abcdef", np.uint8)
+    group = which * 17 + digits
+    for value in np.unique(group).tolist():
+        chosen = np.flatnonzero(group == value)
+        head, width = np.frombuffer(heads[value // 17], np.uint8), value % 17
+        text = np.empty((len(chosen), len(head) + width), np.uint8)
+        text[:, : len(head)] = head
+        shifts = np.arange(4 * (width - 1), -1, -4, dtype=np.uint64)
+        pfns = rows[chosen, r.PFN].view(np.uint64)
+        text[:, len(head) :] = letters[((pfns[:, None] >> shifts) & np.uint64(15)).astype(np.int64)]
+        data[offsets[chosen][:, None] + np.arange(text.shape[1])] = text
+    return data, offsets
