@@ -1,0 +1,1 @@
+"""Measures the fast scan of big logs against its peers: `python -m benchmarks.scan`."""

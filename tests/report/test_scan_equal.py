@@ -1,0 +1,103 @@
+"""The fast way and the slow way give the same records: property tests over made, damaged and real logs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kvmlab.report.log import read_log
+from kvmlab.report.scan import scan_log
+from tests.report.generator import DAMAGES, ENDINGS, STYLES, damaged, log
+
+ENGINES = ("python", "numba")
+ROOT = Path(__file__).resolve().parents[2]
+CORPUS = ROOT.parent / "shared" / "corpora" / "bad_page"
+REPORTED = ROOT / "data" / "2024-07-31-kvm-bad-page-state"
+
+
+def check(data: bytes | str, engine: str, chunk: int = 1 << 22) -> int:
+    """Compares the two ways; how many reports a fast engine read by itself."""
+    slow = read_log(data)
+    fast = scan_log(data, engine=engine, chunk=chunk)
+    assert fast.lines == slow.text.n_lines
+    expected = slow.df_reports()
+    pd.testing.assert_frame_equal(fast.df_reports(), expected)
+    bad = fast.df_bad_pages()
+    pd.testing.assert_frame_equal(bad[list(expected.columns)], slow.df_bad_pages())
+    pages = [x for x in slow.bad_pages if x.pfn is not None]
+    words = [x.page.raw.words if x.page is not None and x.page.raw is not None else () for x in pages]
+    for i in range(8):
+        assert bad[f"raw{i}"].astype(object).where(bad[f"raw{i}"].notna(), None).tolist() == [
+            w[i] if len(w) > i else None for w in words
+        ]
+    stacks = fast.df_stacks().groupby("stack")["function"].agg(list).to_dict()
+    reliable = [[] if x.call_trace is None else [f.function for f in x.call_trace.reliable] for x in pages]
+    assert [stacks.get(s, []) for s in bad["stack"].tolist()] == reliable
+    return len(fast.rows)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("style", STYLES)
+def test_every_prefix_style_is_read_fast(style: str, engine: str) -> None:
+    text = "\n".join([*log(3, style, 0.6, 40_000), ""]).encode()
+    read = check(text, engine)
+    assert read == text.count(b"BUG: Bad page state"), "an undamaged report went to the slow parser"
+    assert check(text, engine, chunk=5000) == read
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("damage", [d for d in DAMAGES if d != "nothing"])
+def test_each_damage(damage: str, engine: str) -> None:
+    for style in ("dmesg", "caller"):
+        check(damaged(11, style, [damage], size=9_000), engine, 4096)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    seed=st.integers(0, 1 << 20), style=st.sampled_from(STYLES), ending=st.sampled_from(ENDINGS),
+    damages=st.lists(st.sampled_from(sorted(DAMAGES)), min_size=1, max_size=2),
+    engine=st.sampled_from(ENGINES), chunk=st.sampled_from((1 << 22, 4096, 777)),
+)  # fmt: skip
+def test_damaged_logs(seed: int, style: str, ending: str, damages: list[str], engine: str, chunk: int) -> None:
+    check(damaged(seed, style, damages, ending, size=9_000), engine, chunk)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_reported_trace(engine: str) -> None:
+    raw = sorted(REPORTED.glob("*.txt")) or sorted((ROOT.parent / "shared" / "seed").glob("*.txt"))
+    if not raw:
+        pytest.skip("the reported trace is not beside the checkout")
+    check(str(raw[0]), engine)
+    text = raw[0].read_bytes().split(b"dmesg -c", 1)[1]
+    block = text[text.index(b"[252080.141629]") : text.index(b"This backtrace")]
+    check(block, engine)
+    stacks = scan_log(block, engine=engine).df_stacks()
+    assert len(stacks) == 22, "the 22 reliable entries of the reported trace"
+    # The archive collapsed the blanks and wrapped the module list: it must be found inside a storm as well.
+    made = "\n".join([*log(5, "dmesg", 0.9, 20_000), ""]).encode()
+    check(made + block + made, engine)
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.glob("*.log")) or [None], ids=lambda p: "none" if p is None else p.name)
+def test_real_logs(path: Path | None) -> None:
+    if path is None:
+        pytest.skip("the corpora are not beside the checkout")
+    if path.stat().st_size > 400_000:
+        pytest.skip("large: see test_large_real_logs")
+    for engine in ENGINES:
+        check(str(path), engine)
+        check(str(path), engine, 5000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_large_real_logs(engine: str) -> None:
+    paths = [p for p in CORPUS.glob("*.log") if p.stat().st_size > 400_000]
+    if not paths:
+        pytest.skip("the corpora are not beside the checkout")
+    for path in paths:
+        check(str(path), engine)
