@@ -16,12 +16,11 @@ def test_every_combination_once_and_the_same_on_any_number_of_threads() -> None:
         "releases": ("6.12", "7.3"),
         "free_shares": (0.3, 0.6),
         "clusters": (1, 64),
-        "seeds": (0, 1),
         "cachings": ("cached", "wc"),
     }
     one = sweep(**grid, workers=1)  # type: ignore[arg-type]
     many = sweep(**grid, workers=4)  # type: ignore[arg-type]
-    assert len(one) == 2 * 2 * 2 * 2 * 2
+    assert len(one) == 2 * 2 * 2 * 2
     assert not one.duplicated(["release", "free_share", "cluster", "seed", "pages", "caching"]).any()
     assert one.equals(many)
     ok = one[~one.failed]
@@ -32,7 +31,7 @@ def test_every_combination_once_and_the_same_on_any_number_of_threads() -> None:
 
 
 def test_less_free_memory_and_smaller_clusters_leave_fewer_tails() -> None:
-    frame = sweep(**SMALL, free_shares=(0.25, 0.9), clusters=(1, 512), seeds=(0, 1, 2))  # type: ignore[arg-type]
+    frame = sweep(**SMALL, free_shares=(0.25, 0.9), clusters=(1, 512), seeds=(0, 1))  # type: ignore[arg-type]
     mean = frame.groupby(["free_share", "cluster"]).tail_share.mean()
     assert mean[0.25, 1] < mean[0.25, 512]
     assert mean[0.25, 1] < mean[0.9, 1]

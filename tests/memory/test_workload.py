@@ -96,10 +96,6 @@ def test_steps_are_told_as_they_happen_and_bad_arguments_refused() -> None:
     seen: list[int] = []
     run_workload(pool, "desktop", 5, on_step=lambda s: seen.append(s.step))
     assert seen == [0, 1, 2, 3, 4]
-    for call in (
-        lambda: run_workload(pool, "nothing", 5),
-        lambda: run_workload(pool, "game", -1),
-        lambda: run_workload(pool, "game", 1, seed=-1),
-    ):
+    for name, count, seed in (("nothing", 5, 0), ("game", -1, 0), ("game", 1, -1)):
         with pytest.raises(TtmError, match=r"\.$"):
-            call()
+            run_workload(pool, name, count, seed=seed)
