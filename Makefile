@@ -4,6 +4,7 @@ VENV := .venv
 BIN  := $(VENV)/bin
 CASE := data/2024-07-31-kvm-bad-page-state
 OUT  := build/writeups
+BENCHMARKS := scan capture explore buddy charts
 # The Debian package that holds Chromium is used where it is there; nothing here needs it to run.
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export JUPYTER_PLATFORM_DIRS = 1
@@ -47,6 +48,12 @@ lab: $(VENV)/.ok ## JupyterLab on this machine only, with its token
 
 check-case: $(VENV)/.ok ## recompute the hash of the shipped case
 	@$(BIN)/kvmlab case check $(CASE)
+
+captures: ## boot real kernels in an emulator and record data/captures again (KERNELS="6.1 6.12 7.3", RUNS="storm-*")
+	@$(MAKE) --no-print-directory -C data/kernel-lab captures PY="$(abspath $(shell command -v $(PY)))" OUT=../captures
+
+benchmarks: $(VENV)/.ok ## speed and memory as ratios against peers in one run; needs gcc, spin and some minutes
+	@for room in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$room || exit 1; done
 
 constraints: ## resolve constraints.txt anew from pyproject.toml (needs uv)
 	@uv pip compile -q --universal --all-extras --no-header --no-annotate pyproject.toml -o constraints.txt

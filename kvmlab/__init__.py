@@ -19,6 +19,7 @@ _FACE = {
     "read_capture": "kvmlab.capture.read",
     "read_log": "kvmlab.report.log",
     "replay": "kvmlab.inquiry.replay",
+    "scan_log": "kvmlab.report.scan",
 }
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from kvmlab.memory.ttm import TtmPool as TtmPool
     from kvmlab.memory.zone import Zone as Zone
     from kvmlab.report.log import read_log as read_log
+    from kvmlab.report.scan import scan_log as scan_log
     from kvmlab.writeup.case import check_case as check_case
     from kvmlab.writeup.case import open_case as open_case
     from kvmlab.writeup.publish import publish as publish
