@@ -34,12 +34,14 @@ class Stretch:
         start, stop: offsets.
         decode: what makes characters of the bytes of one row.
         rows: offsets at which rows begin; None for the physical lines.
+        plain: whether a part of a row can be decoded by itself.
     """
 
     start: int
     stop: int
     decode: Callable[[bytes], str]
     rows: Sequence[int] | None = None
+    plain: bool = False
 
 
 class Lines:
@@ -110,6 +112,17 @@ class Lines:
     def is_split(self, row: int) -> bool:
         """Whether a row begins within a line because a second log record was found there."""
         return self.starts[row - 1] in self.splits
+
+    def splittable(self, offset: int) -> bool:
+        """Whether a row may be split at `offset`."""
+        if self.encoding.unit > 1:
+            return False
+        k = bisect_right(self._stretch_starts, offset) - 1
+        return k < 0 or offset >= self._stretches[k].stop or self._stretches[k].plain
+
+    def with_splits(self, splits: Iterable[int]) -> Lines:
+        """The same rows, split at further offsets."""
+        return Lines(self.data, self.encoding, self._stretches, splits)
 
     def in_stretch(self, offset: int) -> bool:
         """Whether the byte at `offset` needs decoding of its own."""

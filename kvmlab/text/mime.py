@@ -160,7 +160,7 @@ def stretch_of(lines: Lines, leaf: Leaf) -> Stretch | None:
     if leaf.encoding == "quoted-printable":
         return quoted_printable(lines, leaf.body, leaf.last, leaf.charset)
     if not is_utf8(leaf.charset) and not lines.data.isascii():
-        return Stretch(start, stop, charset_decoder(leaf.charset))
+        return Stretch(start, stop, charset_decoder(leaf.charset), plain=True)
     return None
 
 
@@ -180,7 +180,7 @@ def quoted_printable(lines: Lines, first: int, last: int, charset: str | None = 
     def decode(raw: bytes) -> str:
         return characters(quopri.decodestring(raw))
 
-    return Stretch(lines.starts[first - 1], lines.starts[last], decode, rows)
+    return Stretch(lines.starts[first - 1], lines.starts[last], decode, rows, plain=True)
 
 
 def decode_part(lines: Lines, leaf: Leaf) -> tuple[bytes, bool]:

@@ -42,6 +42,13 @@ PAIRS: tuple[Pair, ...] = (
         ("page:ffffea0002f914c0 refcount:0 mapcount:0", "mapping:0000000000000000 index:0x0 pfn:0xbe453"),
     ),
     Pair(
+        "head line",
+        r"head: ?\S* ?order:",
+        r"(?:order|mapcount|nr_pages_mapped|pincount):-?\d+$",
+        r"(?:compound_|entire_mapcount|subpages_|nr_pages_mapped|pincount|mapcount)",
+        ("head:0000000032101bf5 order:9 compound_mapcount:1", "compound_pincount:0"),
+    ),
+    Pair(
         "words of struct page",
         rf"(?:raw|head): {_HEX}{{8}}",
         rf"{_HEX}{{8,16}}$",
@@ -185,7 +192,7 @@ PAIRS: tuple[Pair, ...] = (
     Pair(
         "stack words",
         r"(?:Stack ?:|[0-9a-f]{4}:|(?:[0-9a-f]{8} ){2})",
-        rf"(?:{_HEX}{{8}}|^\s*{_HEX}{{4}}:)$",
+        rf"^\s*(?:Stack ?:|{_HEX}{{4}}:)?\s*(?:{_HEX}{{8}} ){{0,6}}{_HEX}{{8}}$|^\s*{_HEX}{{4}}:$",
         rf"(?:{_HEX}{{8}} ?){{1,8}}$",
         ("Stack : 00000000 10008400 8040dd2c 87c1b974 8044af63 8040dd2c", "00000001 804a3490"),
     ),

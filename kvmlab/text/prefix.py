@@ -103,19 +103,14 @@ def match_prefix(line: str, carrier: re.Pattern[str] | None = None) -> Prefix | 
         at = known.end()
     for stage in _STAGES if not rows else _AFTER_CARRIER:
         while True:
-            match, row = None, None
-            for pattern, row in _candidates(stage, line[at : at + 1]):
-                if match := pattern.match(line, at, stop):
-                    break
+            match, row = _one(line, at, stop, stage)
             # A carrier may leave one blank before the kernel's own bracket.
             if match is None and rows and line.startswith((" [", " <"), at) and Stage.CARRIER < stage < Stage.CALLER:
                 match, row = _one(line, at + 1, stop, stage)
             if match is None or row is None:
                 break
             rows.append(row)
-            for name, value in match.groupdict().items():
-                if value:
-                    found[name] = value
+            found.update({name: value for name, value in match.groupdict().items() if value})
             at = match.end()
             if stage is not Stage.CALLER or len(rows) == 8:
                 break

@@ -86,6 +86,15 @@ ROWS: tuple[Row, ...] = (
         whole=True,
     ),
     Row(
+        "bar",
+        Stage.VIEWER,
+        "|!",
+        r"[|!] ?",
+        "| BUG: Bad rss-counter state mm:ffff88020813c380 idx:1 val:-1",
+        "BUG: Bad rss-counter state mm:ffff88020813c380 idx:1 val:-1",
+        whole=True,
+    ),
+    Row(
         "file_name",
         Stage.VIEWER,
         "/.dmskj",

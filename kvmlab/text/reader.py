@@ -103,7 +103,7 @@ def _scan_twice(lines: Lines, quoted: bool) -> Scan:
     found = scan(lines, 1, len(lines), quoted=quoted, into=Scan.of(lines, carrier))
     if not found.splits:
         return found
-    apart = Lines(lines.data, lines.encoding, (), found.splits)
+    apart = lines.with_splits(found.splits)
     return scan(apart, 1, len(apart), quoted=quoted, into=Scan.of(apart, carrier))
 
 
@@ -123,21 +123,23 @@ def _is_quoted(data: bytes, lines: Lines) -> bool:
 def _read_mails(source: Source, plain: Lines, sections: tuple[Section, ...], limit: int, depth: int) -> Text:
     regions = [region for k, section in enumerate(sections) for region in regions_of(plain, k, section)]
     lines = Lines(plain.data, plain.encoding, stretches_of(plain, regions)) if plain.plain else plain
-    found = Scan.of(lines, _carrier(lines, True))
+    carrier = _carrier(lines, True)
+    found = _scan_bodies(plain, lines, regions, carrier)
+    if found.splits:
+        lines = lines.with_splits(found.splits)
+        found = _scan_bodies(plain, lines, regions, carrier)
     assembly = Assembly(found)
     parts: list[Part] = []
     damage: list[Damage] = []
-    mails = []
     at = 1
     begins = [0] * len(sections)
     signatures: dict[int, int] = {}
     for region in regions:
-        first = lines.row_at(plain.starts[region.first - 1])
-        last = lines.row_at(plain.starts[region.last]) - 1 if region.last < len(plain) else len(lines)
+        first, last = _rows_of(plain, lines, region)
         assembly.fill(at, first - 1, Role.OTHER)
         begins[region.mail] = begins[region.mail] or assembly.count + 1
         if region.what is What.BODY:
-            signature = _body(found, assembly, region, first, last)
+            signature = _body(found, assembly, first, last)
             if signature is not None:
                 signatures[region.mail] = signature
         else:
@@ -147,6 +149,7 @@ def _read_mails(source: Source, plain: Lines, sections: tuple[Section, ...], lim
         at = last + 1
     assembly.fill(at, len(lines), Role.OTHER)
     ends = [*(begin - 1 for begin in begins[1:]), assembly.count]
+    mails = []
     for k, section in enumerate(sections):
         entries = [_entry(found, row, role) for row, role in assembly.rows(begins[k] - 1, ends[k])]
         span = plain.span(section.first, section.last)
@@ -155,11 +158,25 @@ def _read_mails(source: Source, plain: Lines, sections: tuple[Section, ...], lim
     return finish(source, lines, kind, assembly, tuple(mails), tuple(parts), tuple(damage))
 
 
-def _body(found: Scan, assembly: Assembly, region: Region, first: int, last: int) -> int | None:
-    """Read one body in place; the line of its signature separator."""
-    if region.leaf.flowed:
-        found.flow(first, last, region.leaf.delsp)
-    scan(found.lines, first, last, quoted=True, into=found)
+def _rows_of(plain: Lines, lines: Lines, region: Region) -> tuple[int, int]:
+    """First and last row of a region, which counts by physical lines (or by the rows of a page)."""
+    first = lines.row_at(plain.starts[region.first - 1])
+    return first, lines.row_at(plain.starts[region.last]) - 1 if region.last < len(plain) else len(lines)
+
+
+def _scan_bodies(plain: Lines, lines: Lines, regions: list[Region], carrier: re.Pattern[str] | None) -> Scan:
+    found = Scan.of(lines, carrier)
+    for region in regions:
+        if region.what is What.BODY:
+            first, last = _rows_of(plain, lines, region)
+            if region.leaf.flowed:
+                found.flow(first, last, region.leaf.delsp)
+            scan(lines, first, last, quoted=True, into=found)
+    return found
+
+
+def _body(found: Scan, assembly: Assembly, first: int, last: int) -> int | None:
+    """Make records of one body; the line of its signature separator."""
     blocks = list(mail_blocks(found, first, last))
     rows = range(last, max(first, last - _SIGNATURE_ROWS) - 1, -1)
     signature = next((row for row in rows if found.lines.text(row) in ("--", "-- ")), None)

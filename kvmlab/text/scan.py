@@ -17,6 +17,8 @@ KERNEL, SHAPE, PLAIN, FOREIGN, BLANK, PROMPT, OUTSIDE, FRAGMENT = b"KSPF_$.N"
 
 # A wrapped line whose continuation lines carry no quote marks has at most so many of them.
 _LOST_MARKS = 60
+# A further line of a record hangs at least so deep; a record has at most so many.
+_DEEP, _HANGING = " " * 9, 40
 # A timestamp behind which a message can begin.
 _INNER = re.compile(rb"\[ *\d{1,12}\.\d{6}\](?=[ \[]|[\r\n])")
 _INNER_TEXT = re.compile(r"\[ *\d{1,12}\.\d{6}\]")
@@ -138,6 +140,8 @@ def scan(lines: Lines, first: int, last: int, *, quoted: bool = False, into: Sca
         start, stop = starts[number - 1], starts[number]
         if hot is not None and (match := hot.match(data, start)):
             kinds[number - 1] = KERNEL
+            if quoted and lines.splits and number > first and lines.is_split(number):
+                found.depths[number - 1] = found.depths[number - 2]
             now = int(match[1] + match[2])
             if now < before:
                 found.backwards.append(number)
@@ -147,7 +151,9 @@ def scan(lines: Lines, first: int, last: int, *, quoted: bool = False, into: Sca
             continue
         depth, text = found.peeled(number)
         if quoted:
-            found.depths[number - 1] = depth
+            # The second record of a line stands behind the quote marks of the first.
+            split = bool(lines.splits) and number > first and lines.is_split(number)
+            found.depths[number - 1] = found.depths[number - 2] if split else depth
         kind, prefix = kind_of(text, found.carrier)
         if kind == KERNEL and prefix is not None:
             if prefix.time_ns is not None:
@@ -163,8 +169,10 @@ def scan(lines: Lines, first: int, last: int, *, quoted: bool = False, into: Sca
                 seq = prefix.seq
         elif kind != BLANK and seq is not None and _DICTIONARY.match(text):
             kind = FOREIGN
+        elif kind == PLAIN and text.startswith(_DEEP) and _hangs(found, number, text):
+            kind = SHAPE
         kinds[number - 1] = kind
-        if hot is not None and kind in (KERNEL, SHAPE, PLAIN, PROMPT) and not (quoted and kind != KERNEL):
+        if kind in (KERNEL, SHAPE, PLAIN, PROMPT) and not (quoted and kind != KERNEL) and lines.splittable(start):
             found.splits.extend(_further(data, start, stop, text, prefix))
     if quoted:
         _mend_quotes(found, first, last)
@@ -198,6 +206,17 @@ def _mend_quotes(found: Scan, first: int, last: int) -> None:
             if pair_of(message, message, found.content(number)):
                 depths[number - 1] = depth
         number = max(end, number + 1)
+
+
+def _hangs(found: Scan, number: int, text: str) -> bool:
+    """Whether a row is a further line of the printk record above: dmesg leaves the columns of the prefix blank."""
+    above = number - 1
+    while above > 1 and number - above < _HANGING and found.kinds[above - 1] == SHAPE:
+        above -= 1
+    if above < 1 or found.kinds[above - 1] != KERNEL:
+        return False
+    prefix = found.prefix(found.content(above))
+    return prefix is not None and len(text) - len(text.lstrip(" ")) >= prefix.end
 
 
 def _inner(data: bytes, start: int, stop: int) -> list[int]:

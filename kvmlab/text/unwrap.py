@@ -89,14 +89,17 @@ def _candidates(scan: Scan, first: int, last: int, lengths: _Lengths, links: dic
         prefix = scan.prefix(upper) if kinds[number - 2] == KERNEL else None
         if kinds[number - 2] == KERNEL:
             margin = prefix.end if prefix else 0
-        if margin > 8 and len(text) - len(text.lstrip(" ")) == margin:
+        lead = len(text) - len(text.lstrip(" "))
+        if margin > 8 and lead >= margin:
             # dmesg puts the further lines of one printk record right below its first, prefix left blank.
             continue
         if kinds[number - 2] == KERNEL or before is None or before.number != number - 1 or not before.paired:
             record, pieces = upper[prefix.end :] if prefix else upper, 0
         pieces += 1
         first_word = len(text.split(None, 1)[0])
-        pair = pair_of(record, upper, text) if pieces < MAX_PIECES else None
+        # Both lines may stand behind the same blanks, as in an indented quotation.
+        common = min(lead, len(upper) - len(upper.lstrip(" ")))
+        pair = pair_of(record, upper, text[common:]) if pieces < MAX_PIECES else None
         if pair == "module names" and (
             len(upper) + first_word < _NARROW or lengths.share_longer(len(upper) + SLACK) > LONG_SHARE
         ):
