@@ -106,8 +106,47 @@ def _digest() -> str:
     return text.hexdigest()[:12]
 
 
+# Single requests after which the automatic engine compiles: by then that costs less than going on without.
+ENOUGH = 20_000
+
+
+def automatic() -> SimpleNamespace:
+    """Begins as the plain engine and compiles when there is much to do; both do the same, so it can change at any time.
+
+    Functions that take rows of requests count each of them, a buffer counts as sixteen blocks.
+    """
+    simple = plain()
+    done = 0
+    fast: SimpleNamespace | None = None
+
+    def chosen(function: str, weight: int) -> Callable[..., Any]:
+        nonlocal done, fast
+        done += weight
+        if fast is None and done >= ENOUGH:
+            try:
+                fast = compiled()
+            except ImportError:
+                fast = simple
+        found: Callable[..., Any] = getattr(fast or simple, function)
+        return found
+
+    def routed(function: str) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            weight = len(args[_ROWS[function]]) if function in _ROWS else 16 if function.startswith("ttm_") else 1
+            return chosen(function, weight)(*args)
+
+        return call
+
+    entries = [name for name, (_, role) in _STEPS.items() if role == "entry"]
+    return SimpleNamespace(name="auto", **{name: routed(name) for name in entries})
+
+
+# Entries that take a row of requests, and which argument that is.
+_ROWS = {"alloc_many": 2, "free_many": 1, "churn": 4, "ttm_cycle": 2}
+
+
 def engine(name: str) -> SimpleNamespace:
-    """The engine by name: `numba`, `python`, or `auto` (Numba where it is installed).
+    """The engine by name: `numba`, `python`, or `auto` (plain first, compiled for long work where Numba is installed).
 
     Raises:
         ValueError: the name is none of these.
@@ -118,7 +157,4 @@ def engine(name: str) -> SimpleNamespace:
         return compiled()
     if name != "auto":
         raise ValueError(f"no engine is called {name!r}; there are numba, python and auto")
-    try:
-        return compiled()
-    except ImportError:
-        return plain()
+    return automatic()

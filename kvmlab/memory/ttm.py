@@ -13,7 +13,9 @@ from kvmlab.memory import buddy_state as at
 from kvmlab.memory import ttm_state as tt
 from kvmlab.memory.buddy import Buddy
 from kvmlab.memory.ttm_buffer import TtmBuffer
+from kvmlab.memory.ttm_lists import select_type
 from kvmlab.memory.ttm_state import Caching
+from kvmlab.memory.ttm_steps import free_chain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -225,14 +227,14 @@ class TtmPool:
 
     def _free_pinned(self, buffer: TtmBuffer, cpu: int) -> None:
         """The same block by block, where somebody holds the first page of a block that goes to the system."""
-        s, engine = self.buddy.state, self.buddy.engine
+        s = self.buddy.state
         s.ctx[at.C_BO], s.ctx[at.C_CPU] = buffer.id, cpu
         for pfn, order in zip(buffer.pfn.tolist(), buffer.order.tolist(), strict=True):
             i = pfn - self.buddy.base
-            kind = int(engine.select_type(self.state, buffer.device, int(buffer.caching), order))
+            kind = int(select_type(self.state, buffer.device, int(buffer.caching), order))
             if kind >= 0:
                 s.nxt[i] = -1
-                engine.free_chain(s, self.state, buffer.device, i, -1, int(buffer.caching))
+                free_chain(s, self.state, buffer.device, i, -1, int(buffer.caching))
             else:
                 self.buddy.free(pfn, cpu=cpu)
         s.ctx[at.C_BO] = -1

@@ -14,10 +14,31 @@ from kvmlab.memory.buddy_engine import MODULES, compiled, engine, plain
 
 def test_both_engines_offer_the_same_functions() -> None:
     assert set(vars(plain())) == set(vars(compiled()))
+    assert set(vars(engine("auto"))) < set(vars(plain()))
     assert (plain().name, compiled().name) == ("python", "numba")
     assert len(vars(plain())) > 50
     with pytest.raises(ValueError, match="no engine"):
         engine("fortran")
+
+
+def test_automatic_engine_compiles_when_there_is_much_to_do() -> None:
+    from kvmlab.memory import buddy_engine
+    from kvmlab.memory.ttm import TtmPool
+    from kvmlab.memory.workload_age import Ageing, age
+
+    seen = []
+    auto, simple = (TtmPool(age(Buddy.fresh("128MiB", engine=e), Ageing(0.5, 4, seed=1))) for e in ("auto", "python"))
+    assert auto == simple, "32768 requests: compiled on one side, plain on the other"
+    for pool in (auto, simple):
+        buffer = pool.alloc(3000, "wc")
+        pool.buddy.get_page(int(buffer.pfn[0]))
+        pool.free(buffer)
+        seen.append(pool.alloc(3000, "wc"))
+    assert seen[0] == seen[1]
+    assert auto == simple
+    few = Buddy.fresh("16MiB", engine="auto")
+    assert few.alloc(3) == Buddy.fresh("16MiB", engine="python").alloc(3)
+    assert buddy_engine.ENOUGH > 1000
 
 
 def test_cached_machine_code_belongs_to_all_sources() -> None:
