@@ -8,6 +8,7 @@ Import this module only where Numba is wanted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,9 @@ from numba.extending import (
     typeof_impl,
 )
 
-from kvmlab.kvm import explore as _explore  # noqa: F401  (all model code has been imported by then)
+from kvmlab.kvm import driver, events, lookup, nested
+from kvmlab.kvm import invariants as _invariants  # noqa: F401  (by now all model code has been imported)
+from kvmlab.kvm import symmetry as _symmetry  # noqa: F401
 from kvmlab.kvm.machine import Machine
 from kvmlab.memory import state
 from kvmlab.memory.page import Matter
@@ -109,9 +112,37 @@ def _attribute(context: Any, builder: Any, kind: Any, value: Any, name: str) -> 
     return context.get_constant_generic(builder, typeof(found), found)
 
 
+def _nothing_done(s: Any, action: Any, ledger: Any, c: Any) -> Any:
+    return s
+
+
+def _none_added(s: Any, out: Any, n: Any, c: Any) -> Any:
+    return n
+
+
+# Steps of actors that a machine does not have are never reached; leaving them out saves much of the compiling.
+_ABSENT: dict[Any, tuple[Callable[[Machine], bool], Callable[..., Any]]] = {
+    driver.driver_step: (lambda c: c.driver == 0, _nothing_done),
+    lookup.follow: (lambda c: c.driver == 0, _nothing_done),
+    nested.nested_step: (lambda c: c.nested == 0, _nothing_done),
+    events.other_events: (lambda c: c.driver == 0 and c.nested == 0, _none_added),
+}
+
+
+def _register(function: Callable[..., Any]) -> None:
+    if function not in _ABSENT:
+        register_jitable(function)
+        return
+    absent, stand_in = _ABSENT[function]
+
+    @overload(function, strict=False)
+    def choose(*arguments: Any) -> Any:
+        return stand_in if absent(arguments[-1].value) else function
+
+
 for _function in all_model_code():
     if _function not in (state.read, state.write):
-        register_jitable(_function)
+        _register(_function)
 
 
 # What the search does with a state as a whole; replaced by compiled forms for integers and pairs.

@@ -132,6 +132,8 @@ def follow(s: int, v: int, ledger: Ledger | None, c: Machine) -> int:
     if c.remapped == 0 or (c.remapped == 1 and held):
         s = get_page(s, page, FAULT + v, ledger, c.matter)
     elif c.remapped == 1:
+        if ledger is not None:
+            ledger.tried(page, FAULT + v, 0)
         return exit_with_error(s, v, REFUSED, c)
     elif c.remapped == 2 and held:
         s = put_page(get_page(s, page, FAULT + v, ledger, c.matter), page, FAULT + v, ledger, c.matter)

@@ -97,7 +97,7 @@ class Policy:
 
 POLICIES: tuple[Policy, ...] = (
     Policy(
-        "a", "blind-get", "5.12 and older", None, (5, 12),
+        "a", "blind-get", "4.8 to 5.12", (4, 8), (5, 12),
         False, True, Remapped.BLIND_GET, AfterCheck.NO_CHECK, Finish.RELEASE_UNLOCKED, Zap.BY_PFN,
         "add6a0cd1c5b (PFNMAP pfns, blind get); CVE-2021-22543",
     ),

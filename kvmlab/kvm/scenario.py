@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kvmlab.kvm import actions, mm, vcpu
-from kvmlab.kvm.host import EXITED, IDLE
+from kvmlab.kvm.host import EXITED, IDLE, NOTHING, map_new_page
 from kvmlab.kvm.policies import AfterCheck
 from kvmlab.kvm.system import Event, System
+from kvmlab.memory.folio_batch import batch_entries
 from kvmlab.memory.ledger import Entry, Ledger
 from kvmlab.memory.page_state import PageState, page_state
 from kvmlab.memory.state import read
@@ -82,17 +83,14 @@ class Run:
         steps: its steps.
         bad_pages: pages that were reported, in the order of the reports.
         ledger: the whole book.
+        last: the last state.
     """
 
     system: System
     steps: tuple[Step, ...]
     bad_pages: tuple[BadPage, ...]
     ledger: Ledger
-
-    @property
-    def last(self) -> int:
-        """The last state."""
-        return self.steps[-1].state if self.steps else self.system.first
+    last: int
 
     def page(self, page: int) -> PageState:
         """A page at the end."""
@@ -158,8 +156,7 @@ class Runner:
             self._functions(before, event, entries),
             page if born else None,
             self._ledger.holders(self.follow) if born else (),
-            sum(1 for slot in self.system.decode(self.state)["batch"] if slot)
-            + read(self.state, machine.matter.others, 0),
+            batch_entries(self.state, machine.matter) + read(self.state, machine.matter.others, 0),
             entries,
             self.state,
         )
@@ -186,13 +183,23 @@ class Runner:
             else:
                 return
 
+    def touch_by_host(self, g: int) -> None:
+        """Let the host write to an untouched page before the guest does.
+
+        Args:
+            g: the gfn of the page.
+        """
+        c = self.system.machine
+        if read(self.state, c.pte, g) == NOTHING:
+            self.state = map_new_page(self.state, g, self._ledger, c)
+
     def drain(self) -> None:
         """Let another task drain the CPU's batch."""
         self.take(Event(mm.DRAIN, 0, 0))
 
     def finish(self) -> Run:
         """The run so far."""
-        return Run(self.system, tuple(self._steps), tuple(self._bad), self._ledger)
+        return Run(self.system, tuple(self._steps), tuple(self._bad), self._ledger, self.state)
 
     def _functions(self, before: int, event: Event, entries: Iterable[Entry]) -> tuple[str, ...]:
         names = actions.ACTIONS[event.action].functions

@@ -51,7 +51,7 @@ class Entry:
         holder: who got it, who dropped it, or who received it.
         refcount: `_refcount` afterwards, None for entries that do not change it.
         stray: True for a put by a holder that had no reference.
-        what: `get`, `put`, `hand over`, `bad page` or `free`.
+        what: `get`, `put`, `try` (a try-get that found 0), `hand over`, `bad page` or `free`.
         reason: code of the free check that failed (`free_checks.REASONS`), 0 if none.
     """
 
@@ -90,6 +90,10 @@ class Ledger:
             held.clear()
         held[holder] += 1
         self.entries.append(Entry(self.step, page, +1, holder_name(holder), refcount, what="get"))
+
+    def tried(self, page: int, holder: int, refcount: int) -> None:
+        """A try-get found a count of 0 and took nothing."""
+        self.entries.append(Entry(self.step, page, 0, holder_name(holder), refcount, what="try"))
 
     def put(self, page: int, holder: int, refcount: int) -> None:
         """A reference was dropped by `holder`, whether or not it had one."""

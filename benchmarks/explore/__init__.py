@@ -1,0 +1,1 @@
+"""The explorer against Spin and against plain Python, on exactly the same system."""

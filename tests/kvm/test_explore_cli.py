@@ -1,0 +1,97 @@
+"""The commands `kvmlab explore` and `kvmlab kvm-matrix`: JSON contract, tables, bad arguments."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import pytest
+
+from kvmlab.cli import explore as explore_command
+from kvmlab.cli import kvm_matrix as matrix_command
+from kvmlab.errors import KvmlabError
+
+
+def _run(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    sub = parser.add_subparsers()
+    explore_command.add_parser(sub)
+    matrix_command.add_parser(sub)
+    args = parser.parse_args(words)
+    return int(args.run(args))
+
+
+def test_the_json_document_of_an_exploration(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("explore", "--policy", "c_69", "--config", "A", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "kvmlab.explore/1"
+    assert (document["policy"], document["states"], document["complete"]) == ("c_69", 335, True)
+    assert document["config"]["vcpus"] == 1
+    by_id = {v["invariant"]: v for v in document["violations"]}
+    assert {"I2", "I3", "I8"} <= set(by_id)
+    assert by_id["I3"]["depth"] == len(by_id["I3"]["trace"]) == 7
+    assert by_id["I3"]["trace"][0] == {"step": 1, "actor": "vcpu0", "action": "snapshot", "detail": "gfn 0 write"}
+
+
+def test_events_are_no_violations(capsys: pytest.CaptureFixture[str]) -> None:
+    _run("explore", "--policy", "try-get", "--config", "T", "--json")
+    document = json.loads(capsys.readouterr().out)
+    assert document["violations"] == []
+    assert [e["invariant"] for e in document["events"]] == ["refused"]
+
+
+def test_a_clean_policy_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("explore", "--policy", "refcounted-page", "--config", "A") == 0
+    out = capsys.readouterr().out
+    assert "308 states, 657 transitions, all states" in out
+    assert "no invariant is broken" in out
+    assert "\x1b" not in out
+
+
+def test_a_bound_is_told_on_both_channels(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("explore", "--policy", "d", "--config", "A", "--max-states", "20") == 0
+    captured = capsys.readouterr()
+    assert "NOT all" in captured.out
+    assert "that is no proof" in captured.out
+    assert "the bound of 20 states was reached" in captured.err
+
+
+def test_all_policies_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("explore", "--policy", "all") == 0
+    out = capsys.readouterr().out
+    assert "v11-early-checks" in out
+    assert _run("explore", "--policy", "all", "--config", "T", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert len(document["rows"]) == 7
+
+
+def test_going_on_behind_violations(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("explore", "--policy", "c_69", "--config", "A,follow_up=yes", "--continue", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert "EFAULT after bad page" in [e["invariant"] for e in document["events"]]
+
+
+@pytest.mark.parametrize(
+    "words", [("--policy", "e"), ("--policy", "d", "--config", "vcpus=x"), ("--policy", "d", "--max-states", "0")]
+)
+def test_bad_arguments_are_one_sentence(words: tuple[str, ...]) -> None:
+    with pytest.raises(KvmlabError) as caught:
+        _run("explore", *words)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_json_document_of_the_matrix(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("kvm-matrix", "--kernel", "6.12", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["schema"], document["kernel"]) == ("kvmlab.kvm-matrix/1", "6.12")
+    rows = {(r["case"], r["page"]): r for r in document["rows"]}
+    tail = rows["noncompound/order3/remap_pfn_range", 1]
+    assert (tail["refcount"], tail["read"], tail["write"], tail["warn"]) == (0, "efault", "efault", False)
+    assert len(rows) == 37
+
+
+def test_the_matrix_in_words_and_for_an_unknown_kernel(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("kvm-matrix", "--kernel", "7.3") == 0
+    assert "efault" not in capsys.readouterr().out
+    with pytest.raises(KvmlabError):
+        _run("kvm-matrix", "--kernel", "vanilla")
