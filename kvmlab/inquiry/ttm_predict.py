@@ -102,9 +102,11 @@ def predict_run(run: TtmRun, buddy: Buddy, *, hold: bool = False) -> tuple[Buffe
     Raises:
         UnusableInput: a buffer of an unknown caching mode.
     """
-    pool = TtmPool(buddy.copy())
-    if run.page_pool and run.page_pool[0][0] == 0:
-        fill_pools(pool, run.page_pool[0][1])
+    first = run.page_pool[0][1] if run.page_pool and run.page_pool[0][0] == 0 else None
+    limits = [total.limit for total in first.totals] if first is not None else []
+    pool = TtmPool(buddy.copy(), page_pool_size=limits[0] if limits else None)
+    if first is not None:
+        fill_pools(pool, first)
     after = {k: found for k, found in run.page_pool if k > 0}
     out = []
     for k, recorded in enumerate(run.buffers):

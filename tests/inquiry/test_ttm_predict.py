@@ -13,22 +13,30 @@ from kvmlab.capture.shelf import open_captures
 from kvmlab.errors import UnusableInput
 from kvmlab.inquiry.ttm_capture import state_of_capture
 from kvmlab.inquiry.ttm_predict import df_predictions, predict_listed, predict_run
+from kvmlab.memory.buddy import Buddy
 from kvmlab.memory.buddy_text import buddyinfo
+from kvmlab.memory.ttm import TtmPool
 from kvmlab.memory.ttm_state import Caching
+from kvmlab.memory.ttm_text import page_pool, read_page_pool_shrink
 
 PROJECT = Path(__file__).resolve().parents[2]
 CAPTURES = PROJECT.parent / "shared" / "captures"
-SERIES = sorted(CAPTURES.glob("*/ttm/fr*.txt.gz"))
+SHELF = PROJECT / "data" / "captures"
+SERIES = sorted(CAPTURES.glob("*/ttm/fr*.txt.gz")) + sorted(SHELF.glob("*/*/ttm/fr*.txt.gz"))
 BROKEN = sorted(CAPTURES.glob("*/run_frag/frag/stride*.txt.gz"))
-SHIPPED = sorted((PROJECT / "data" / "captures").glob("*/fragmented"))
+SHIPPED = sorted(SHELF.glob("*/fragmented"))
+
+
+def kernel_of(path: Path) -> str:
+    return path.relative_to(SHELF if path.is_relative_to(SHELF) else CAPTURES).parts[0]
 
 
 @pytest.mark.skipif(not SERIES, reason="the captures are not beside the checkout")
-@pytest.mark.parametrize("path", SERIES, ids=lambda p: f"{p.parents[1].name}-{p.name.split('.')[0]}")
+@pytest.mark.parametrize("path", SERIES, ids=lambda p: f"{kernel_of(p)}-{p.parents[1].name}-{p.name.split('.')[0]}")
 def test_every_buffer_of_the_series(path: Path) -> None:
     """29 buffers in each file: on fresh memory from /proc of the same boot, on broken-up memory from its buddyinfo."""
     run = parse_ttm_run(gzip.decompress(path.read_bytes()))
-    release = path.parents[1].name
+    release = kernel_of(path)
     source = path.parents[1] / "base" if path.name.startswith("fresh") else path
     state = state_of_capture(source, release=release, engine="python")
     before = state.buddy.copy()
@@ -41,6 +49,28 @@ def test_every_buffer_of_the_series(path: Path) -> None:
     assert frame.misplaced_share.max() == 0
     # The frames themselves follow only as far as the capture shows them: the modules were loaded in between.
     assert 0 <= (frame.exact_pfn_share * frame.pages).sum() <= (frame.common_pfn_share * frame.pages).sum()
+
+
+@pytest.mark.skipif(not SERIES, reason="the captures are not beside the checkout")
+@pytest.mark.parametrize("path", [p for p in SERIES if p.name.startswith("fresh")], ids=kernel_of)
+def test_page_pool_is_printed_as_the_kernel_printed_it(path: Path) -> None:
+    text = gzip.decompress(path.read_bytes()).decode()
+    printed = [part.partition("\n#")[0] for part in text.split("## /sys/kernel/debug/ttm/page_pool\n")[1:]]
+    run = parse_ttm_run(text)
+    pool = TtmPool(
+        Buddy.fresh("1GiB", release=kernel_of(path), engine="python"),
+        page_pool_size=run.page_pool[0][1].totals[0].limit,
+    )
+    pool.free(pool.alloc(9, "wc"))  # what the lab had done before
+    assert len(printed) == 30
+    assert page_pool(pool).rstrip("\n") == printed[0].rstrip("\n")
+    for recorded, after in zip(run.buffers, printed[1:], strict=True):
+        pool.free(pool.alloc(recorded.npages, Caching(recorded.caching)))
+        assert page_pool(pool).rstrip("\n") == after.rstrip("\n")
+    # Read at the end of the run, when the same series had been through the same pools three times more.
+    shrunk = path.with_name("page_pool_shrink.txt")
+    if shrunk.exists():
+        assert read_page_pool_shrink(pool) == shrunk.read_text()
 
 
 @pytest.mark.skipif(not BROKEN, reason="the captures are not beside the checkout")
@@ -108,8 +138,6 @@ def test_truncated_kpageflags_say_so(tmp_path: Path) -> None:
 
 def test_a_run_with_an_unknown_caching_mode_is_refused() -> None:
     run = parse_ttm_run("# ttm_pool_alloc npages=1 caching=7 page_flags=0 ioctl=0 ret=0 us=1\n")
-    from kvmlab.memory.buddy import Buddy
-
     with pytest.raises(UnusableInput, match="caching mode 7"):
         predict_run(run, Buddy.fresh("64MiB", engine="python"))
     assert Caching(2).name == "CACHED"
