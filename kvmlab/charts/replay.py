@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _ROW: Final = 270
+# Pixels between two rows: slanting labels of the upper one, the heading of the lower one.
+_BETWEEN: Final = 128
 MOST_STEPS: Final = 400
 
 
@@ -113,9 +115,9 @@ def _lay_out(
     theme: look.Theme,
 ) -> None:
     """Axes of one policy: its actions under the steps, its name and outcome above, the batch along the bottom."""
-    gap = 0.45 / (rows + 1) if rows < 3 else 0.15
+    gap = _BETWEEN / (_ROW * rows)
     share = (1 - gap * (rows - 1)) / rows
-    low = 1 - (row + 1) * share - row * gap
+    low = max(0.0, 1 - (row + 1) * share - row * gap)
     labels = {
         "tickvals": steps["step"].tolist(),
         "ticktext": [look.plain(a) for a in steps["action"]],
@@ -126,7 +128,7 @@ def _lay_out(
         "automargin": False,
     }
     values = {
-        "domain": [low, low + share],
+        "domain": [low, min(1.0, low + share)],
         "anchor": f"x{suffix}",
         "range": [-1.25, top + 0.9],
         "tickvals": list(range(top + 1)),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 CELL_TIMEOUT: Final = 180
+# Seconds that a kernel may take to answer; a busy machine needs more than the usual 60.
+START_TIMEOUT: Final = 300
 _INJECTED: Final = "injected-parameters"
 _WIDGET_MIME: Final = "application/vnd.jupyter.widget-view+json"
 
@@ -67,6 +69,7 @@ def run_notebook(
                 kernel_name="python3",
                 cwd=str(cwd if cwd is not None else place.parent),
                 progress_bar=progress,
+                start_timeout=START_TIMEOUT,
                 request_save_on_cell_execute=False,
                 execution_timeout=timeout,
                 config=Config({"KernelManager": {"transport": "ipc"}}),
