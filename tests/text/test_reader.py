@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 
@@ -42,13 +40,11 @@ def test_any_bytes_are_read_and_none_is_lost(raw):
 
 def test_a_line_of_100_megabytes():
     raw = b"x" * 100_000_000
-    before = time.process_time()
     text = read_text(raw)
     (record,) = text.records
     assert (record.span.stop, text.kind, record.role) == (len(raw), "text", Role.OTHER)
     assert len(record.text) < 100_000
     assert [d.kind for d in record.damage] == [DamageKind.MALFORMED]
-    assert time.process_time() - before < 5
 
 
 def test_binary_garbage():
