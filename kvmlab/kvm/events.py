@@ -19,7 +19,7 @@ from kvmlab.kvm.mm import (
 )
 from kvmlab.kvm.nested import MAP, MAPPED, UNMAP, USE, nested_step, next_nested_action
 from kvmlab.kvm.vcpu import SNAPSHOT, needs_fault, next_action, snapshot, vcpu_step
-from kvmlab.memory.folio_batch import drain
+from kvmlab.memory.folio_batch import lru_add_drain
 from kvmlab.memory.ledger import Ledger
 from kvmlab.memory.state import model_code, read, write
 
@@ -51,7 +51,7 @@ def apply(s: int, code: int, ledger: Ledger | None, c: Machine) -> int:
     if action == ZAP_START:
         return zap_start(s, arg, ledger, c)
     if action == DRAIN:
-        return drain(s, ledger, c.matter)
+        return lru_add_drain(s, ledger, c.matter)
     if action == WRITEBACK_START:
         return writeback_start(s, arg, ledger, c)
     if action < DRAIN:

@@ -64,6 +64,7 @@ class Machine(NamedTuple):
     sequence_tested: int
     flushes: int
     stale_exits: int
+    stale_put: int
     pte: Field
     spte: Field
     counted: Field
@@ -127,7 +128,7 @@ def build_machine(config: Config) -> tuple[Machine, Layout, int]:
         early_checks=int(policy.early_checks), takes_ref=int(policy.takes_ref), remapped=int(policy.remapped),
         after_check=int(policy.after_check), finish=int(policy.finish), zap=int(policy.zap),
         in_progress_tested=int(policy.in_progress_tested), sequence_tested=int(policy.sequence_tested),
-        flushes=int(policy.flushes_tlb), stale_exits=int(policy.stale_exits),
+        flushes=int(policy.flushes_tlb), stale_exits=int(policy.stale_exits), stale_put=int(policy.stale_put),
         pte=layout.array("pte", what, gfns),
         spte=layout.array("spte", what, gfns),
         counted=layout.array("counted", classifies, gfns),

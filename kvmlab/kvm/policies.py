@@ -75,6 +75,8 @@ class Policy:
         in_progress_tested, sequence_tested: the two halves of the retry test under mmu_lock; real policies have both.
         flushes_tlb: whether removing an SPTE flushes TLBs; real policies do.
         stale_exits: whether a stale late check fails with -EFAULT; real policies retry.
+        stale_put: whether a stale late check drops one reference more than the policy does: the fault that the kernel
+            lab injects to reproduce the reported mechanism.
     """
 
     id: str
@@ -93,6 +95,7 @@ class Policy:
     sequence_tested: bool = True
     flushes_tlb: bool = True
     stale_exits: bool = False
+    stale_put: bool = False
 
 
 POLICIES: tuple[Policy, ...] = (

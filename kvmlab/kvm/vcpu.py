@@ -12,6 +12,7 @@ from kvmlab.kvm.host import (
     LOCKED,
     LOOKUP,
     NOTHING,
+    PAGE,
     POST_CHECK,
     PRE_CHECK,
     RELEASE,
@@ -31,8 +32,8 @@ from kvmlab.kvm.lookup import (
     touch_found,
 )
 from kvmlab.kvm.machine import WRITE, Machine
-from kvmlab.memory.ledger import Ledger
-from kvmlab.memory.page import UNEXPECTED_EXIT, lowest_free
+from kvmlab.memory.ledger import INJECTED, Ledger
+from kvmlab.memory.page import UNEXPECTED_EXIT, lowest_free, put_page
 from kvmlab.memory.state import model_code, read, write
 
 # Actions of a vCPU.
@@ -123,6 +124,8 @@ def check_late(s: int, v: int, ledger: Ledger | None, c: Machine) -> int:
         return write(s, c.pc, v, LOCKED)
     if c.stale_exits != 0:
         return exit_with_error(s, v, UNEXPECTED_EXIT, c)
+    if c.stale_put != 0 and read(s, c.got, v) >= PAGE:
+        s = put_page(s, read(s, c.got, v) - PAGE, INJECTED, ledger, c.matter)
     if c.after_check == 1:
         s = put_found(touch_found(s, v, 0, 1, ledger, c), v, ledger, c)
     elif c.after_check == 2:

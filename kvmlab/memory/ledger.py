@@ -18,6 +18,7 @@ ACTIVATE = 3
 MMU_GATHER = 4
 DRIVER = 5
 NESTED_MAP = 6
+INJECTED = 7
 FAULT = 8
 
 _NAMES = {
@@ -28,6 +29,7 @@ _NAMES = {
     MMU_GATHER: "mmu_gather",
     DRIVER: "driver",
     NESTED_MAP: "kvm_vcpu_map",
+    INJECTED: "injected put",
 }
 
 

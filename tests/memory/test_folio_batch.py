@@ -71,7 +71,10 @@ def test_mglru_marks_workingset_instead() -> None:
     s = folio_add_lru(alloc_anon(system.first, 0, 0, None, m), 0, None, m)
     for _ in range(2):
         s = mark_page_accessed(s, 0, None, m)
-    assert page_state(s, 0, m).flags == {"uptodate", "anon_exclusive", "swapbacked", "referenced", "workingset"}
+    born = {"uptodate", "anon_exclusive", "swapbacked", "active"}
+    assert page_state(s, 0, m).flags == {*born, "referenced", "workingset"}
+    drained = page_state(drain(s, None, m), 0, m).flags
+    assert drained == {"uptodate", "anon_exclusive", "swapbacked", "workingset", "lru"}
 
 
 def test_marking_a_free_page_changes_nothing() -> None:
