@@ -139,7 +139,8 @@ def test_plain_and_compiled_engines_agree(release: str) -> None:
     rng = random.Random(11)
     zones = zones_of_ram([(1, 0x9F), (0x100, 0x8FDD)])
     engines = [
-        Buddy(zones, release=release, cpus=2, watermarks=True, drain=True, log_rows=50_000, engine=e) for e in ("python", "numba")
+        Buddy(zones, release=release, cpus=2, watermarks=True, drain=True, log_rows=50_000, engine=e)
+        for e in ("python", "numba")
     ]
     live: list[int] = []
     for _ in range(2500):
