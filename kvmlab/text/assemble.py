@@ -7,11 +7,12 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
+from kvmlab.text.clean import clean
 from kvmlab.text.habits import Habits
 from kvmlab.text.heal import SIZE_RULES, Healed, continues_list, heal, size_check
 from kvmlab.text.record import Role
 from kvmlab.text.records import CODE, ROLES, Records
-from kvmlab.text.scan import BLANK, FRAGMENT, KERNEL, PLAIN, PROMPT, SHAPE, Scan, clean
+from kvmlab.text.scan import BLANK, FRAGMENT, KERNEL, PLAIN, PROMPT, SHAPE, Scan
 from kvmlab.text.span import Damage, DamageKind
 from kvmlab.text.text import LogBlock, SizeCheck, Wrap, WrapJoin, WrappedRecord
 from kvmlab.text.unwrap import Plan, lost_padding, plan_joins

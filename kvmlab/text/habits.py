@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Container
 from itertools import islice
 
+from kvmlab.text.clean import prompt_parts
 from kvmlab.text.prefix import Prefix
 from kvmlab.text.record import Role
 from kvmlab.text.records import CODE
-from kvmlab.text.scan import KERNEL, PROMPT, SHAPE, Scan, prompt_parts
+from kvmlab.text.scan import KERNEL, PROMPT, SHAPE, Scan
 from kvmlab.text.text import LogBlock, ShellPrompt
 
 # How many rows of a block are looked at to learn its habits, and from each end for a timestamp.

@@ -11,6 +11,7 @@ from kvmlab.text.assemble import Assembly
 from kvmlab.text.blocks import log_blocks, mail_blocks
 from kvmlab.text.carrier import learn_carrier
 from kvmlab.text.charset import charset_decoder, is_utf8
+from kvmlab.text.clean import clean
 from kvmlab.text.encoding import looks_binary
 from kvmlab.text.finish import finish, kind_of_log
 from kvmlab.text.html import html_stretch
@@ -22,7 +23,7 @@ from kvmlab.text.mime import Leaf, decode_part, quoted_printable
 from kvmlab.text.quotes import peel
 from kvmlab.text.record import Role
 from kvmlab.text.regions import Region, What, regions_of, stretches_of
-from kvmlab.text.scan import OUTSIDE, Scan, clean, scan
+from kvmlab.text.scan import OUTSIDE, Scan, scan
 from kvmlab.text.source import DEFAULT_LIMIT, Openable, Source, open_source
 from kvmlab.text.span import Damage, DamageKind
 from kvmlab.text.text import Part, Text

@@ -6,6 +6,7 @@ import re
 from array import array
 from dataclasses import dataclass, field
 
+from kvmlab.text.clean import clean, is_prompt
 from kvmlab.text.lines import Lines
 from kvmlab.text.pairs import pair_of
 from kvmlab.text.prefix import HOT_BYTES, Prefix, match_prefix
@@ -24,43 +25,6 @@ _INNER = re.compile(rb"\[ *\d{1,12}\.\d{6}\](?=[ \[]|[\r\n])")
 _INNER_TEXT = re.compile(r"\[ *\d{1,12}\.\d{6}\]")
 # What /dev/kmsg puts below a message.
 _DICTIONARY = re.compile(r" [A-Z][A-Z0-9_]{0,63}=")
-_BLANKS = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
-_ESCAPES = re.compile(
-    r"\x1b(?:\[[0-9;?<=>]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,1024}(?:\x07|\x1b\\)|[()*+#%][0-9A-Za-z]"
-    r"|[@-Z\\^_=>78c-z])"
-)
-_PROMPT = re.compile(
-    r"(?:(?P<time>\d\d:\d\d(?::\d\d)?) )?(?:\[?(?P<user>[A-Za-z_][\w.-]{0,31})@(?P<host>[\w.-]{1,64})"
-    r"(?:[: ](?P<cwd>[^\]#$%>\s]{0,200}))?\]?) ?[#$%>] ?"
-    r"(?P<command>\S.*)?$"
-    r"|[#$%] (?P<bare>(?:sudo )?(?:dmesg|journalctl|cat|less|tail|head|zcat|xzcat|grep|kvmlab)\b.*)$"
-)
-
-
-# Lines that stand for something left out.
-ELISION = re.compile(
-    r"\s*(?:[\[(<]?(?:\.{3,}|…|snip(?:ped)?|\.\.\. ?snip ?\.\.\.|cut|skip(?:ped)?)[\])>]?|-{2,} ?(?:snip|8<|>8).*)\s*$",
-    re.IGNORECASE,
-)
-# A line that its writer made stand out.
-_EMPHASIS = re.compile(r"\s{0,40}(\*{1,3}|_{1,3})(\[ *\d{1,12}\.\d{6}\].*?)(?:\1)?\s*$")
-
-
-def clean(text: str) -> str:
-    """A line without escape sequences and zero bytes, with every kind of blank as a blank.
-
-    >>> clean("[\\u00a0 1.116480] \\x1b[1mBUG\\x1b[0m")
-    '[  1.116480] BUG'
-    """
-    if "\x1b" in text:
-        text = _ESCAPES.sub("", text)
-    if "\x00" in text:
-        text = text.replace("\x00", "")
-    if not text.isascii():
-        text = _BLANKS.sub(" ", text)
-    if text.startswith(("*", "_", " *")) and (match := _EMPHASIS.match(text)):
-        text = match.group(2)
-    return text
 
 
 @dataclass(slots=True)
@@ -239,18 +203,4 @@ def kind_of(content: str, carrier: re.Pattern[str] | None = None) -> tuple[int, 
         return (KERNEL if prefix.kernel else FOREIGN), prefix
     if has_shape(content):
         return SHAPE, None
-    return (PROMPT if _PROMPT.match(content, 0, 400) else PLAIN), None
-
-
-def prompt_parts(content: str) -> dict[str, str | None]:
-    """Parts of a shell prompt.
-
-    >>> prompt_parts("12:16:54 [root@draig:~] # dmesg -c")["command"]
-    'dmesg -c'
-    """
-    match = _PROMPT.match(content)
-    if match is None:
-        return {"command": content}
-    parts = match.groupdict()
-    command = (parts["command"] or parts["bare"] or "").strip()
-    return {**{name: parts[name] for name in ("time", "user", "host", "cwd")}, "command": command}
+    return (PROMPT if is_prompt(content) else PLAIN), None

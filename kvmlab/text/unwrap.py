@@ -7,10 +7,11 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kvmlab.text.clean import ELISION, clean
 from kvmlab.text.names import Names
 from kvmlab.text.pairs import pair_of
 from kvmlab.text.quotes import peel
-from kvmlab.text.scan import ELISION, FRAGMENT, KERNEL, PLAIN, SHAPE, Scan, clean
+from kvmlab.text.scan import FRAGMENT, KERNEL, PLAIN, SHAPE, Scan
 from kvmlab.text.width import LONG_SHARE, SLACK, Candidate, Width, width_of
 
 _FOLLOWS = re.compile(rb"(?<=[KSPN])[SPN]")
