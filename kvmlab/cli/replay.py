@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from kvmlab.cli.arguments import add_input, add_json, add_report, open_log
 from kvmlab.cli.output import Output, print_json
 from kvmlab.inquiry.explain import choose
+from kvmlab.inquiry.hypotheses import Weighed, weigh
+from kvmlab.inquiry.hypothesis_facts import extra_put_was_earlier
 from kvmlab.inquiry.replay import Replay, replay, same_events
 from kvmlab.inquiry.replay_fields import Value
 from kvmlab.kvm.policies import POLICIES, find_policy
@@ -53,10 +56,13 @@ def run(args: argparse.Namespace) -> int:
             Output().text(f"{log.text.source.path}: no bad page found")
         return 1
     found = replay(report, policy=args.policy)
+    # Groups, order and survivors show in a whole storm only.
+    hypotheses = weigh(log.reports if args.report is None and len(log.bad_pages) > 1 else report)
     if args.json:
-        print_json(document(found))
-    else:
-        print_replay(found, log.text.source.path)
+        print_json(document(found, hypotheses))
+        return 0
+    print_replay(found, log.text.source.path)
+    print_hypotheses(hypotheses, log.reports)
     return 0
 
 
@@ -70,11 +76,12 @@ def _json(value: Value) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def document(found: Replay) -> dict[str, object]:
+def document(found: Replay, hypotheses: Sequence[Weighed]) -> dict[str, object]:
     """The JSON document of a replay.
 
     Args:
         found: the replay.
+        hypotheses: explanations, compared with the report or with the storm that it belongs to.
     """
     return {
         "schema": "kvmlab.replay/1",
@@ -120,7 +127,19 @@ def document(found: Replay) -> dict[str, object]:
             }
             for miss in found.misses
         ],
-        "hypotheses": [],
+        "hypotheses": [
+            {
+                "id": weighed.hypothesis.id,
+                "statement": weighed.hypothesis.statement,
+                "stands": weighed.stands,
+                "fits": [str(finding) for finding in weighed.fits],
+                "contradicts": [str(finding) for finding in weighed.contradicts],
+                "open": [finding.expectation.fact for finding in weighed.open],
+                "would_decide": list(weighed.hypothesis.would_decide),
+                "note": weighed.hypothesis.note,
+            }
+            for weighed in hypotheses
+        ],
     }
 
 
@@ -183,6 +202,29 @@ def print_replay(found: Replay, path: str) -> None:
         end = "as reported" if other.explained else "healthy page" if other.healthy else "differs"
         rows.append((other.policy.name if other.policy else name, name, end, page.refcount, page.mapcount))
     out.table(("policy", "id", "ends", "refcount", "mapcount"), rows)
+
+
+def print_hypotheses(hypotheses: Sequence[Weighed], reports: Sequence[Report]) -> None:
+    """Print what the log says for and against each explanation, and what would decide."""
+    out = Output()
+    out.text()
+    out.heading("Who dropped the reference? Hypotheses, compared with the log")
+    rows = [
+        (w.hypothesis.id, "stands" if w.stands else "excluded" if w.contradicts else "open", len(w.fits),
+         len(w.contradicts), len(w.open), w.hypothesis.statement)
+        for w in hypotheses
+    ]  # fmt: skip
+    out.table(("id", "", "fits", "against", "open", "statement"), rows)
+    for weighed in hypotheses:
+        for finding in weighed.contradicts:
+            weak = " (weakly)" if finding.expectation.weak else ""
+            out.text(f"  against {weighed.hypothesis.id}{weak}: {finding}")
+    earlier = extra_put_was_earlier(reports)
+    if earlier.holds:
+        out.text(f"{earlier.basis}: {earlier.tells}")
+    for weighed in hypotheses:
+        if weighed.stands:
+            out.text(f"{weighed.hypothesis.id} would be decided by: " + "; ".join(weighed.hypothesis.would_decide))
 
 
 def _words(value: Value) -> str:

@@ -31,7 +31,12 @@ def test_the_json_document(capsys: pytest.CaptureFixture[str]) -> None:
     assert document["predicted"]["index"] == "0x7fa8117c3"
     assert all({"field", "predicted", "reported", "agrees"} <= set(row) for row in document["agreement"])
     assert all(row["agrees"] for row in document["agreement"])
-    assert isinstance(document["hypotheses"], list)
+    hypotheses = {h["id"]: h for h in document["hypotheses"]}
+    assert list(hypotheses) == ["H1", "H2", "H3", "H4", "H5", "H6"]
+    assert all({"statement", "fits", "contradicts", "would_decide"} <= set(h) for h in document["hypotheses"])
+    assert hypotheses["H1"]["stands"]
+    assert hypotheses["H1"]["contradicts"] == []
+    assert hypotheses["H3"]["contradicts"]
 
 
 def test_the_text_is_plain_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
