@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from kvmlab.charts import template as look
 from kvmlab.errors import KvmlabError
-from kvmlab.inquiry.pfn_ranges import PfnRanges
-from kvmlab.kernel.zones import zones
+from kvmlab.inquiry.pfn_ranges import PfnRanges, pfn_ranges
+from kvmlab.inquiry.pfn_zones import MemoryLayout, memory_layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +30,7 @@ def df_pfn_map(
     first: int | None = None,
     last: int | None = None,
     cells: int | None = None,
+    layout: MemoryLayout | None = None,
 ) -> pd.DataFrame:
     """Count the pages in each cell of a map; the level of detail follows from the stretch.
 
@@ -38,9 +39,12 @@ def df_pfn_map(
         first, last: the stretch of pfns to map, widened to whole rows; from the lowest to the highest page if None.
         cells: the most cells that the map may have, at most 65,536; None: fewer, and so larger ones, for few runs.
 
+        layout: where zones and RAM lie; by the rules of x86-64, with nothing known of holes, if None.
+
     Returns:
-        one row a cell: `pfn` (its first page, uint64) and `pages` (how many of the set lie in it, uint64). The
-        attributes hold `cell_order` and `row_order` (a cell and a row are two to that power of pages).
+        one row a cell: `pfn` (its first page, uint64), `pages` (how many of the set lie in it, uint64), `ram` (how many
+        of its pages are RAM as far as is known, uint64). The attributes hold `cell_order` and `row_order` (a cell and a
+        row are two to that power of pages) and the layout.
 
     Raises:
         EmptyMap: there is no page in the stretch.
@@ -65,7 +69,13 @@ def df_pfn_map(
     edges = np.arange((rows << (row_order - cell_order)) + 1, dtype=np.uint64) << np.uint64(cell_order)
     edges += np.uint64(start << row_order)
     frame = pd.DataFrame({"pfn": edges[:-1], "pages": np.diff(ranges.below(edges))})
+    layout = memory_layout() if layout is None else layout
+    frame["ram"] = np.uint64(1 << cell_order)
+    if layout.ram is not None:
+        ram = pfn_ranges([run.first for run in layout.ram], last=[run.last for run in layout.ram])
+        frame["ram"] = np.diff(ram.below(edges))
     frame.attrs = {
+        "layout": layout,
         "cell_order": cell_order,
         "row_order": row_order,
         "source": ranges.source,
@@ -75,12 +85,11 @@ def df_pfn_map(
     return frame
 
 
-def plot_pfn_map(frame: pd.DataFrame, *, arch: str = "x86_64") -> go.Figure:
+def plot_pfn_map(frame: pd.DataFrame) -> go.Figure:
     """Draw `df_pfn_map`'s frame: low pfns on top, each cell coloured by how full it is; one page is enough to be seen.
 
     Args:
         frame: as `df_pfn_map` returns it.
-        arch: whose zone boundaries are drawn.
     """
     import numpy as np
     import plotly.graph_objects as go
@@ -89,7 +98,8 @@ def plot_pfn_map(frame: pd.DataFrame, *, arch: str = "x86_64") -> go.Figure:
     columns, capacity = 1 << (row_order - cell_order), 1 << cell_order
     pages = frame["pages"].to_numpy().reshape(-1, columns)
     level = np.log2(np.maximum(pages, 1)) / max(cell_order, 1)
-    shade = np.where(pages == 0, 0, 1 + np.rint(254 * (level if cell_order else 1.0))).astype(np.uint8)
+    hole = (frame["ram"].to_numpy().reshape(-1, columns) == 0) & (pages == 0)
+    shade = np.where(pages == 0, 2 * hole, 8 + np.rint(247 * (level if cell_order else 1.0))).astype(np.uint8)
     rows = frame["pfn"].to_numpy()[::columns]
     # Gaps between many cells make a pan slow.
     gap = 1 if columns <= 64 and pages.size <= _MOST_WITH_GAPS else 0
@@ -97,7 +107,6 @@ def plot_pfn_map(frame: pd.DataFrame, *, arch: str = "x86_64") -> go.Figure:
     ticks = _ticks(cell_order)
     picture = look.figure()
     theme = look.theme_of(picture)
-    low, middle, high = theme.ramp
     picture.add_trace(
         go.Heatmap(
             z=shade,
@@ -105,7 +114,7 @@ def plot_pfn_map(frame: pd.DataFrame, *, arch: str = "x86_64") -> go.Figure:
             y=rows.astype(np.float64),
             zmin=0,
             zmax=255,
-            colorscale=[(0.0, theme.paper), (0.002, theme.paper), (0.004, low), (0.5, middle), (1.0, high)],
+            colorscale=_colours(theme),
             xgap=gap,
             ygap=gap,
             customdata=pages.astype(np.uint32 if cell_order >= 16 else np.uint16),
@@ -123,7 +132,8 @@ def plot_pfn_map(frame: pd.DataFrame, *, arch: str = "x86_64") -> go.Figure:
             showscale=cell_order > 0,
         )
     )
-    _draw_zone_lines(picture, arch, first, stop, row_order, theme)
+    layout: MemoryLayout = frame.attrs["layout"]
+    _draw_zone_lines(picture, layout, first, stop, row_order, theme)
     n, touched = int(pages.sum()), int((pages > 0).sum())
     height = max(200, min(510, 14 * len(rows) + 80))
     picture.update_layout(
@@ -147,7 +157,8 @@ def plot_pfn_map(frame: pd.DataFrame, *, arch: str = "x86_64") -> go.Figure:
         f"A cell is {capacity} {'page' if capacity == 1 else 'pages'} ({look.size_of(_PAGE << cell_order)}). "
         "Low pfns are on top. "
         + ("Colour follows the logarithm of the count, so that a single page is seen. " if cell_order else "")
-        + "Empty cells are blank.",
+        + ("Empty cells are blank" + (", grey where there is no RAM. " if layout.ram is not None else ". "))
+        + f"Zones {layout.source}.",
         n=f"{n:,} pages in {touched:,} of {pages.size:,} cells",
         source=frame.attrs.get("source"),
         kernel=frame.attrs.get("kernel"),
@@ -162,17 +173,26 @@ def _columns_order(low: int, high: int, cell_order: int) -> int:
 
 def _ticks(cell_order: int) -> list[tuple[float, str]]:
     orders = sorted({0, cell_order // 4, cell_order // 2, 3 * cell_order // 4, cell_order})
-    shade = 254 / max(cell_order, 1)
+    shade = 247 / max(cell_order, 1)
     return [
-        ((1 + shade * order) / 255, f"{1 << order:,}" + (" (all)" if order == cell_order else "")) for order in orders
+        ((8 + shade * order) / 255, f"{1 << order:,}" + (" (all)" if order == cell_order else "")) for order in orders
     ]
 
 
-def _draw_zone_lines(picture: go.Figure, arch: str, first: int, stop: int, row_order: int, theme: look.Theme) -> None:
-    """A line where a zone begins inside the map, by the rules of the architecture."""
-    for zone in zones(arch):
-        if zone.first_pfn is not None and first + (1 << row_order) <= zone.first_pfn < stop:
-            y = zone.first_pfn - (1 << row_order) / 2
+def _colours(theme: look.Theme) -> list[tuple[float, str]]:
+    """Paper for nothing, grey for what is no RAM, then from a little to all."""
+    low, middle, high = theme.ramp
+    nothing = [(0.0, theme.paper), (0.004, theme.paper), (0.006, theme.faint), (0.01, theme.faint)]
+    return [*nothing, (0.03, low), (0.5, middle), (1.0, high)]
+
+
+def _draw_zone_lines(
+    picture: go.Figure, layout: MemoryLayout, first: int, stop: int, row_order: int, theme: look.Theme
+) -> None:
+    """A line where a zone begins inside the map."""
+    for zone in layout.spans:
+        if first + (1 << row_order) <= zone.first < stop:
+            y = zone.first - (1 << row_order) / 2
             line = {"color": theme.ink, "width": 1.5, "dash": "dot"}
             picture.add_shape(type="line", xref="paper", x0=0, x1=1, y0=y, y1=y, line=line)
             picture.add_annotation(
@@ -181,7 +201,7 @@ def _draw_zone_lines(picture: go.Figure, arch: str, first: int, stop: int, row_o
                 xanchor="right",
                 y=y,
                 yanchor="top",
-                text=f"{look.plain(zone.name)} begins ({zone.first_pfn:#x})",
+                text=f"{look.plain(zone.name)} begins ({zone.first:#x})",
                 font={"size": 11, "color": theme.ink},
                 bgcolor=theme.paper,
                 opacity=0.9,

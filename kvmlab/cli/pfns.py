@@ -5,19 +5,25 @@ from __future__ import annotations
 import argparse
 import math
 import shutil
-from collections.abc import Iterable, Sequence
-from typing import Any
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
+from kvmlab.capture.iomem import parse_iomem
+from kvmlab.capture.zoneinfo import parse_zoneinfo
 from kvmlab.cli.arguments import add_input, add_json, open_log
 from kvmlab.cli.output import Output, print_json
+from kvmlab.inquiry.basis import Basis
 from kvmlab.inquiry.batch_groups import BatchGroup, batch_groups
 from kvmlab.inquiry.pfn_ranges import PfnRun, adjacency, pfn_runs
+from kvmlab.inquiry.pfn_zones import UNKNOWN_ZONE, MemoryLayout, memory_layout
 from kvmlab.inquiry.units import binary_size
-from kvmlab.kernel.zones import zones
 from kvmlab.report.arch import report_arch
 from kvmlab.report.records import Report
+from kvmlab.text.source import open_source
 
 _PAGE = 4096
+_Read = TypeVar("_Read")
 _SHADES = " ▁▂▃▄▅▆▇█"
 _MOST_ROWS = 40
 
@@ -41,6 +47,8 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     add_input(parser, many=True)
     add_json(parser)
+    parser.add_argument("--zoneinfo", metavar="FILE", help="the host's /proc/zoneinfo; else rules say where zones lie")
+    parser.add_argument("--iomem", metavar="FILE", help="the host's /proc/iomem, read as root: tells what is no RAM")
     parser.set_defaults(run=run)
 
 
@@ -52,7 +60,10 @@ def run(args: argparse.Namespace) -> int:
     starts = [sum(len(log.reports) for log in logs[:i]) for i in range(len(logs))]
     groups = [(start, group) for start, log in zip(starts, logs, strict=True) for group in batch_groups(log.reports)]
     arch = next(filter(None, map(report_arch, reports)), None)
-    told = _document(reports, groups, arch)
+    layout = memory_layout(
+        zoneinfo=_read(args.zoneinfo, parse_zoneinfo), iomem=_read(args.iomem, parse_iomem), arch=arch or "x86_64"
+    )
+    told = _document(reports, groups, arch, layout)
     if args.json:
         print_json(told)
     else:
@@ -60,7 +71,18 @@ def run(args: argparse.Namespace) -> int:
     return 0 if reports else 1
 
 
-def _document(reports: Sequence[Report], groups: Iterable[tuple[int, BatchGroup]], arch: str | None) -> dict[str, Any]:
+def _read(path: str | None, parse: Callable[[bytes], _Read]) -> _Read | None:
+    """What a file of the host says, compressed or not; None if there is none."""
+    return None if path is None else parse(open_source(path).data)
+
+
+def _basis(arch: str | None, layout: MemoryLayout) -> str:
+    return "assumed" if arch is None and layout.basis is Basis.INFERRED else str(layout.basis)
+
+
+def _document(
+    reports: Sequence[Report], groups: Iterable[tuple[int, BatchGroup]], arch: str | None, layout: MemoryLayout
+) -> dict[str, Any]:
     pfns = [report.pfn for report in reports if report.pfn is not None]
     anonymous = {
         report.pfn: report.page.index
@@ -92,8 +114,9 @@ def _document(reports: Sequence[Report], groups: Iterable[tuple[int, BatchGroup]
             }
             for start, group in groups
         ],
-        "zones": _zones(pfns, arch or "x86_64"),
-        "zone_rules": {"arch": arch or "x86_64", "basis": "assumed" if arch is None else "inferred"},
+        "zones": _zones(pfns, layout),
+        "zone_rules": {"arch": arch or "x86_64", "basis": _basis(arch, layout), "source": layout.source},
+        "not_ram": _not_ram(pfns, layout),
         "adjacency": {
             "pages": near.pages,
             "index_neighbours": near.hva_neighbours,
@@ -104,16 +127,26 @@ def _document(reports: Sequence[Report], groups: Iterable[tuple[int, BatchGroup]
     }
 
 
-def _zones(pfns: Iterable[int], arch: str) -> dict[str, int]:
-    """Distinct pages in each zone with a fixed place; what no rule covers is counted as `unknown`."""
-    distinct = set(pfns)
-    counts = {}
-    for zone in zones(arch):
-        if zone.first_pfn is not None:
-            inside = {p for p in distinct if zone.first_pfn <= p and (zone.last_pfn is None or p <= zone.last_pfn)}
-            counts[zone.name] = len(inside)
-            distinct -= inside
-    return counts | {"unknown": len(distinct)}
+def _zones(pfns: Iterable[int], layout: MemoryLayout) -> dict[str, int]:
+    """Distinct pages in each zone; what no zone holds is counted as `unknown`."""
+    counts = {span.name: 0 for span in layout.spans} | {UNKNOWN_ZONE: 0}
+    for pfn in set(pfns):
+        span = layout.zone_of(pfn)
+        counts[UNKNOWN_ZONE if span is None else span.name] += 1
+    return counts
+
+
+def _not_ram(pfns: Iterable[int], layout: MemoryLayout) -> list[str] | None:
+    """Pages that are no RAM as far as iomem says, None if it was not given."""
+    if layout.ram is None:
+        return None
+    starts = [run.first for run in layout.ram]
+    found = []
+    for pfn in sorted(set(pfns)):
+        at = bisect_right(starts, pfn) - 1
+        if at < 0 or pfn > layout.ram[at].last:
+            found.append(f"{pfn:#x}")
+    return found
 
 
 def _print(told: dict[str, Any], reports: Sequence[Report], groups: Sequence[BatchGroup]) -> None:
@@ -144,6 +177,8 @@ def _print(told: dict[str, Any], reports: Sequence[Report], groups: Sequence[Bat
         out.text(f"group of {len(group)} from report {group.first.index}: {len(group.runs)} runs; {proof}")
     if len(groups) > _MOST_ROWS:
         out.text(f"... and {len(groups) - _MOST_ROWS} more groups (--json has all)")
+    if told["not_ram"]:
+        out.text(f"no RAM at {', '.join(told['not_ram'][:8])}: those pages cannot have been ordinary memory")
     near = told["adjacency"]
     if near["index_neighbours"]:
         out.text(

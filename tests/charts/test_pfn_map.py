@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvmlab.charts.pfn_map import MOST_CELLS, EmptyMap, df_pfn_map, plot_pfn_map
-from kvmlab.inquiry.pfn_ranges import PfnRanges, pfn_ranges
+from kvmlab.inquiry.basis import Basis
+from kvmlab.inquiry.pfn_ranges import PfnRanges, PfnRun, pfn_ranges
+from kvmlab.inquiry.pfn_zones import MemoryLayout, ZoneSpan
 from tests.charts.figures import check_figure
 
 PFNS = st.lists(st.integers(0, (1 << 40) - 1), min_size=1, max_size=30)
@@ -41,7 +43,23 @@ def test_every_page_is_in_exactly_one_cell(pfns: list[int], cells: int) -> None:
 def test_a_single_page_is_never_drawn_as_empty(pfns: list[int]) -> None:
     frame = df_pfn_map(pfn_ranges(pfns))
     shade = np.asarray(plot_pfn_map(frame).data[0].z).ravel()
-    assert ((shade > 0) == (frame["pages"] > 0)).all()
+    assert ((shade >= 8) == (frame["pages"] > 0)).all()
+
+
+def test_holes_are_grey_and_zones_are_those_of_the_machine() -> None:
+    spans = (ZoneSpan("DMA", 0, 1, 0xFFF), ZoneSpan("Movable", 0, 0x1000, 0x3FFF))
+    ram = (PfnRun(0x100, 0x17FF), PfnRun(0x2000, 0x3FFF))
+    layout = MemoryLayout(spans, ram, Basis.OBSERVED, "as the machine says")
+    frame = df_pfn_map(pfn_ranges([0x20, 0x3FFF]), cells=4096, layout=layout)
+    shade = np.asarray(plot_pfn_map(frame).data[0].z).ravel()
+    of = dict(zip(frame["pfn"].tolist(), shade.tolist(), strict=True))
+    assert of[0x0] == 2, "no RAM, no page"
+    assert of[0x20] >= 8, "a page is seen even where there should be no RAM"
+    assert of[0x400] == 0
+    assert of[0x1C00] == 2
+    told = check_figure(plot_pfn_map(frame))
+    assert "grey where there is no RAM. Zones as the machine says" in told["layout"]["meta"]["caption"]
+    assert "Movable begins (0x1000)" in [a["text"] for a in told["layout"]["annotations"]]
 
 
 def test_levels_of_detail_reach_single_pages() -> None:

@@ -29,7 +29,8 @@ def test_the_reported_trace_as_json(case_dir: Path, capsys: pytest.CaptureFixtur
     assert told["n"] == 1
     assert told["runs"] == [{"first": "0xfb1665", "last": "0xfb1665", "pages": 1, "largest_order": 0}]
     assert told["zones"] == {"DMA": 0, "DMA32": 0, "Normal": 1, "unknown": 0}
-    assert told["zone_rules"] == {"arch": "x86_64", "basis": "inferred"}
+    assert told["zone_rules"] == {"arch": "x86_64", "basis": "inferred", "source": "by the rules of x86_64"}
+    assert told["not_ram"] is None
     assert told["groups"][0]["first_report"] == 1
     assert told["groups"][0]["reports"] == [1]
     assert told["groups"][0]["size"] == 1
@@ -47,6 +48,24 @@ def test_a_real_storm(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert "group of 30 from report 18" in text
     assert "pairs with neighbouring index" in text
+
+
+def test_zones_and_holes_of_the_machine_itself(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_folder = root / "data" / "captures" / "6.12.117+deb12-amd64" / "storm-1vcpu" / "storm"
+    after = run_folder / "after"
+    words = ["--zoneinfo", str(after / "zoneinfo.txt"), "--iomem", str(after / "iomem.txt"), "--json"]
+    assert run(str(run_folder / "dmesg.txt.gz"), *words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["zones"] == {"DMA": 0, "DMA32": 60, "unknown": 0}
+    assert told["zone_rules"]["basis"] == "observed"
+    assert told["not_ram"] == []
+
+
+def test_a_pfn_in_a_hole_is_pointed_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "iomem").write_text("00001000-0009fbff : System RAM\n00100000-3fffffff : System RAM\n")
+    (tmp_path / "dmesg").write_text("[    1.000000] BUG: Bad page state in process x  pfn:000a0\n")
+    assert run(str(tmp_path / "dmesg"), "--iomem", str(tmp_path / "iomem")) == 0
+    assert "no RAM at 0xa0" in capsys.readouterr().out
 
 
 def test_a_clean_log_holds_no_pfn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
