@@ -20,6 +20,7 @@ DRIVER = 5
 NESTED_MAP = 6
 INJECTED = 7
 FAULT = 8
+PFN_CACHE = 24
 
 _NAMES = {
     ALLOCATION: "allocation",
@@ -30,6 +31,7 @@ _NAMES = {
     DRIVER: "driver",
     NESTED_MAP: "kvm_vcpu_map",
     INJECTED: "injected put",
+    PFN_CACHE: "pfn cache",
 }
 
 
@@ -39,7 +41,7 @@ def holder_name(holder: int) -> str:
     >>> holder_name(FAULT + 1)
     'fault of vcpu1'
     """
-    return f"fault of vcpu{holder - FAULT}" if holder >= FAULT else _NAMES[holder]
+    return _NAMES[holder] if holder in _NAMES else f"fault of vcpu{holder - FAULT}"
 
 
 @dataclass(frozen=True, slots=True)
