@@ -11,6 +11,7 @@ from kvmlab.widgets.log_loader import LogLoader
 from kvmlab.widgets.pfn_browser import MOST_ROWS, PfnBrowser
 from kvmlab.widgets.pool_explorer import CACHINGS, PoolExplorer
 from kvmlab.widgets.replay_player import ReplayPlayer
+from kvmlab.widgets.workbench import Workbench
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -199,6 +200,39 @@ def loader_view(loader: LogLoader) -> ipywidgets.Widget:
     loader.watch(lambda: words.show_text(loader.words()))
     words.show_text(loader.words())
     return ipywidgets.VBox([ipywidgets.HBox([path, load, upload]), words.widget])
+
+
+def workbench_view(bench: Workbench) -> ipywidgets.Widget:
+    """The loader above the views that its log feeds, one tab each; the tabs are made anew for a new log.
+
+    Args:
+        bench: the controller.
+    """
+    import ipywidgets
+
+    words, tabs = Pane("bench"), ipywidgets.Tab()
+    shown: list[object] = []
+
+    def draw() -> None:
+        words.show_text(bench.words())
+        parts = [bench.families, bench.pfns, bench.player]
+        if [id(part) for part in parts] == [id(part) for part in shown]:
+            return
+        shown[:] = parts
+        made: list[tuple[str, ipywidgets.Widget]] = []
+        if bench.families is not None:
+            made.append(("Families", family_view(bench.families).widget))
+        if bench.pfns is not None:
+            made.append(("Pfns", pfn_view(bench.pfns).widget))
+        if bench.player is not None:
+            made.append(("Replay", replay_view(bench.player).widget))
+        tabs.children = tuple(view for _, view in made)
+        tabs.titles = tuple(name for name, _ in made)
+
+    box = ipywidgets.VBox([loader_view(bench.loader), words.widget, tabs])
+    bench.watch(draw)
+    draw()
+    return box
 
 
 def _if_new(held: object, wanted: Any, act: Any) -> None:

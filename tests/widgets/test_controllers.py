@@ -20,6 +20,8 @@ from kvmlab.widgets.log_loader import LogLoader
 from kvmlab.widgets.pfn_browser import PfnBrowser
 from kvmlab.widgets.pool_explorer import PoolExplorer
 from kvmlab.widgets.replay_player import ReplayPlayer
+from kvmlab.widgets.views import workbench_view
+from kvmlab.widgets.workbench import Workbench
 from tests.charts.figures import check_figure
 
 RAW = Path(__file__).resolve().parents[2] / "data" / "2024-07-31-kvm-bad-page-state" / "raw.txt"
@@ -230,3 +232,38 @@ class TestPoolExplorer:
         explorer.reset("6.6", "256MiB")
         assert explorer.error is None
         assert explorer.buffers == ()
+
+
+class TestWorkbench:
+    def test_a_loaded_log_feeds_every_view(self) -> None:
+        bench = Workbench()
+        seen: list[str] = []
+        bench.watch(lambda: seen.append(bench.words()))
+        bench.loader.load(str(RAW))
+        assert bench.families is not None
+        assert bench.player is not None
+        assert bench.pfns is not None
+        assert bench.pfns.view.first <= 0xFB1665 <= bench.pfns.view.last
+        assert seen[-1].endswith("views: families, pfns, replay")
+
+    def test_a_log_that_cannot_be_read_leaves_the_views_as_they_are(self) -> None:
+        bench = Workbench(LogLoader(str(RAW)))
+        before = (bench.families, bench.pfns, bench.player)
+        bench.loader.load("no/such/file")
+        assert (bench.families, bench.pfns, bench.player) == before
+
+    def test_a_clean_log_feeds_none(self) -> None:
+        bench = Workbench()
+        bench.loader.load_bytes("quiet", b"[    1.000000] usb 1-1: new device\n")
+        assert (bench.families, bench.pfns, bench.player) == (None, None, None)
+        assert "the log holds no report" in bench.words()
+
+    def test_the_tabs_follow_the_loader(self) -> None:
+        bench = Workbench()
+        tabs = workbench_view(bench).children[-1]
+        assert tabs.children == ()
+        bench.loader.load(str(RAW))
+        assert tabs.titles == ("Families", "Pfns", "Replay")
+        kept = tabs.children
+        bench.loader.load("no/such/file")
+        assert tabs.children == kept
