@@ -9,6 +9,7 @@ from kvmlab.errors import UnknownRelease
 from kvmlab.inquiry.basis import Basis
 from kvmlab.inquiry.explanation import Row
 from kvmlab.inquiry.page_kind import page_kind
+from kvmlab.kernel.flag_fields import FIELD_NAMES
 from kvmlab.kernel.flag_layout import LayoutSolution, solve_layout
 from kvmlab.kernel.page_flag_aliases import expand
 from kvmlab.kernel.page_flags import PageFlags, tables_that_fit
@@ -34,9 +35,9 @@ def flag_rows(page: PageDump, release: KernelRelease | None, arch: str) -> Itera
     value = f"{printed.value:#x}"
     named = ", ".join(printed.names) or "none"
     yield Row(TOPIC, "flags", value, f"The kernel names: {named}.", Basis.OBSERVED, printed.span)
-    layout = (
-        solve_layout(printed.value, printed.fields, release or "", arch=arch, width=width) if printed.fields else None
-    )
+    # A spoilt line can hold a field name that no kernel prints; only the known ones say something about the layout.
+    known = {name: number for name, number in printed.fields.items() if name in FIELD_NAMES}
+    layout = solve_layout(printed.value, known, release or "", arch=arch, width=width) if known else None
     decoded = _decode(printed, release, arch, width, layout)
     if decoded is None:
         yield _unknown_release(printed, release, arch, width)

@@ -61,7 +61,7 @@ def run_notebook(
     except (ValueError, KeyError, TypeError, AttributeError, nbformat.ValidationError) as error:
         raise NotebookFailed(f"{place} is not a notebook: {_first_line(error)}") from error
     try:
-        with _own_environment():
+        with _own_environment() as folder:
             notebook = papermill.execute_notebook(
                 notebook,
                 None,
@@ -72,7 +72,9 @@ def run_notebook(
                 start_timeout=START_TIMEOUT,
                 request_save_on_cell_execute=False,
                 execution_timeout=timeout,
-                config=Config({"KernelManager": {"transport": "ipc"}}),
+                # Sockets in a folder of this run: their usual place is shared, and two kernels that start at once can
+                # take each other's.
+                config=Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}}),
                 extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
                 shutdown_kernel="immediate",
             )
@@ -113,14 +115,18 @@ def settle(notebook: NotebookNode) -> NotebookNode:
 
 
 @contextmanager
-def _own_environment() -> Iterator[None]:
-    """No start-up files of the user's in the kernel, and figures as data rather than as a copy of plotly.js each."""
+def _own_environment() -> Iterator[str]:
+    """No start-up files of the user's in the kernel, and figures as data rather than as a copy of plotly.js each.
+
+    Yields:
+        A folder that lasts as long as the run.
+    """
     with tempfile.TemporaryDirectory(prefix="kvmlab-ipython-") as folder:
         wanted = {"IPYTHONDIR": folder, "PLOTLY_RENDERER": "plotly_mimetype", "JUPYTER_PLATFORM_DIRS": "1"}
         before = {name: os.environ.get(name) for name in wanted}
         os.environ.update(wanted)
         try:
-            yield
+            yield folder
         finally:
             for name, value in before.items():
                 if value is None:

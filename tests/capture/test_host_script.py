@@ -92,9 +92,12 @@ class Host:
     def start(self, command: list[str], settings: ScriptSettings) -> subprocess.Popen[str]:
         script = self.folder / "capture.sh"
         script.write_text(host_script(settings))
+        # A shell cannot trap a signal that it was started to ignore, as one behind `&` or in a batch job is.
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         return subprocess.Popen(
             [*command, str(script), str(self.out)], env=self.environment(), text=True, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=lambda: [signal.signal(n, signal.SIG_DFL) for n in numbers],
         )  # fmt: skip
 
     def tracefs(self) -> list[str]:
