@@ -22,11 +22,11 @@ class Live:
 
     Args:
         widget: the widgets.
-        twin: makes the picture for exported pages.
+        twin: makes the picture for exported pages, None if there is nothing to draw.
         words: what the view is, for those who see neither.
     """
 
-    def __init__(self, widget: ipywidgets.Widget, twin: Callable[[], go.Figure], words: str) -> None:
+    def __init__(self, widget: ipywidgets.Widget, twin: Callable[[], go.Figure | None], words: str) -> None:
         self.widget, self.twin, self.words = widget, twin, words
 
     def __repr__(self) -> str:
@@ -35,7 +35,9 @@ class Live:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         shown = self.widget._repr_mimebundle_()
         bundle = dict(shown[0] if isinstance(shown, tuple) else shown or {})
-        bundle[STATIC_MIME] = json.loads(self.twin().to_json())
+        picture = self.twin()
+        if picture is not None:
+            bundle[STATIC_MIME] = json.loads(picture.to_json())
         bundle["text/plain"] = self.words
         bundle.pop("text/html", None)
         return bundle

@@ -117,7 +117,6 @@ def family_view(browser: FamilyBrowser) -> Live:
         browser: the controller.
     """
     import ipywidgets
-    import plotly.graph_objects as go
 
     chooser = ipywidgets.Select(
         options=[(label, i) for i, label in enumerate(browser.labels())],
@@ -142,7 +141,7 @@ def family_view(browser: FamilyBrowser) -> Live:
     browser.watch(draw)
     draw()
     box = ipywidgets.VBox([chooser, words.widget, picture.widget, members.widget])
-    return Live(box, lambda: browser.figure() or go.Figure(), f"family browser: {len(browser.families)} families")
+    return Live(box, browser.figure, f"family browser: {len(browser.families)} families")
 
 
 def pool_view(explorer: PoolExplorer) -> Live:
@@ -152,7 +151,6 @@ def pool_view(explorer: PoolExplorer) -> Live:
         explorer: the controller.
     """
     import ipywidgets
-    import plotly.graph_objects as go
 
     pages = ipywidgets.BoundedIntText(value=8100, min=1, max=1 << 24, description="pages")
     caching = ipywidgets.Dropdown(options=CACHINGS, description="caching")
@@ -176,7 +174,7 @@ def pool_view(explorer: PoolExplorer) -> Live:
     new = button("Fresh memory", lambda: explorer.reset(explorer.release, explorer.memory), tooltip="begin again")
     rows = [ipywidgets.HBox([pages, caching, fill]), ipywidgets.HBox([which, free, shrink, new])]
     box = ipywidgets.VBox([*rows, words.widget, strip.widget, orders.widget, buffers.widget])
-    return Live(box, lambda: explorer.figure() or go.Figure(), f"pool explorer: {explorer.words()}")
+    return Live(box, explorer.figure, f"pool explorer: {explorer.words()}")
 
 
 def loader_view(loader: LogLoader) -> ipywidgets.Widget:
@@ -202,7 +200,7 @@ def loader_view(loader: LogLoader) -> ipywidgets.Widget:
     return ipywidgets.VBox([ipywidgets.HBox([path, load, upload]), words.widget])
 
 
-def workbench_view(bench: Workbench) -> ipywidgets.Widget:
+def workbench_view(bench: Workbench) -> Live:
     """The loader above the views that its log feeds, one tab each; the tabs are made anew for a new log.
 
     Args:
@@ -232,7 +230,7 @@ def workbench_view(bench: Workbench) -> ipywidgets.Widget:
     box = ipywidgets.VBox([loader_view(bench.loader), words.widget, tabs])
     bench.watch(draw)
     draw()
-    return box
+    return Live(box, bench.twin, f"workbench: {bench.words()} (live in JupyterLab)")
 
 
 def _if_new(held: object, wanted: Any, act: Any) -> None:

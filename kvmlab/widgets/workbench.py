@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kvmlab.charts.pfn_map import EmptyMap
 from kvmlab.charts.replay import NothingReplayed
 from kvmlab.inquiry.replay import replay
@@ -11,6 +13,9 @@ from kvmlab.widgets.family_browser import FamilyBrowser, NoFamilies
 from kvmlab.widgets.log_loader import LogLoader
 from kvmlab.widgets.pfn_browser import PfnBrowser
 from kvmlab.widgets.replay_player import ReplayPlayer
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 
 class Workbench(Controller):
@@ -41,6 +46,14 @@ class Workbench(Controller):
         parts = {"families": self.families, "pfns": self.pfns, "replay": self.player}
         fed = ", ".join(name for name, part in parts.items() if part is not None)
         return f"{self.loader.words()}; views: {fed or 'none, the log holds no report'}"
+
+    def twin(self) -> go.Figure | None:
+        """The picture for exported pages: the replay, or else the map, or else the stacks; None without a report."""
+        if self.player is not None:
+            return self.player.twin()
+        if self.pfns is not None:
+            return self.pfns.twin()
+        return None if self.families is None else self.families.figure()
 
     def _loaded(self) -> None:
         log = self.loader.log

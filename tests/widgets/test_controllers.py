@@ -16,13 +16,14 @@ from kvmlab.inquiry.replay import Replay, replay, same_events
 from kvmlab.kvm.policies import find_policy
 from kvmlab.report.log import Log, read_log
 from kvmlab.widgets.family_browser import FamilyBrowser, NoFamilies
+from kvmlab.widgets.live import STATIC_MIME
 from kvmlab.widgets.log_loader import LogLoader
 from kvmlab.widgets.pfn_browser import PfnBrowser
 from kvmlab.widgets.pool_explorer import PoolExplorer
 from kvmlab.widgets.replay_player import ReplayPlayer
 from kvmlab.widgets.views import workbench_view
 from kvmlab.widgets.workbench import Workbench
-from tests.charts.figures import check_figure
+from tests.charts.figures import check_figure, check_told
 
 RAW = Path(__file__).resolve().parents[2] / "data" / "2024-07-31-kvm-bad-page-state" / "raw.txt"
 PFNS = st.lists(st.integers(0, (1 << 40) - 1), min_size=1, max_size=30)
@@ -258,9 +259,17 @@ class TestWorkbench:
         assert (bench.families, bench.pfns, bench.player) == (None, None, None)
         assert "the log holds no report" in bench.words()
 
+    def test_an_exported_page_shows_what_there_is(self) -> None:
+        bench = Workbench()
+        assert STATIC_MIME not in workbench_view(bench)._repr_mimebundle_()
+        bench.loader.load(str(RAW))
+        bundle = workbench_view(bench)._repr_mimebundle_()
+        check_told(bundle[STATIC_MIME])
+        assert bundle["text/plain"].startswith("workbench: ")
+
     def test_the_tabs_follow_the_loader(self) -> None:
         bench = Workbench()
-        tabs = workbench_view(bench).children[-1]
+        tabs = workbench_view(bench).widget.children[-1]
         assert tabs.children == ()
         bench.loader.load(str(RAW))
         assert tabs.titles == ("Families", "Pfns", "Replay")
