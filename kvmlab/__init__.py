@@ -13,6 +13,7 @@ _FACE = {
     "Zone": "kvmlab.memory.zone",
     "check_case": "kvmlab.writeup.case",
     "explain": "kvmlab.inquiry.explain",
+    "explore": "kvmlab.kvm.explore",
     "open_case": "kvmlab.writeup.case",
     "pfn_ranges": "kvmlab.inquiry.pfn_ranges",
     "publish": "kvmlab.writeup.publish",
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from kvmlab.inquiry.explain import explain as explain
     from kvmlab.inquiry.pfn_ranges import pfn_ranges as pfn_ranges
     from kvmlab.inquiry.replay import replay as replay
+    from kvmlab.kvm.explore import explore as explore
     from kvmlab.memory.ttm import TtmPool as TtmPool
     from kvmlab.memory.zone import Zone as Zone
     from kvmlab.report.log import read_log as read_log

@@ -12,7 +12,7 @@ from kvmlab import __version__
 from kvmlab.errors import KvmlabError
 
 # In the order of the help text.
-COMMANDS = ("triage", "explain", "replay", "pfns", "ttm", "capture", "case")
+COMMANDS = ("triage", "explain", "replay", "explore", "kvm-matrix", "ttm", "pfns", "capture", "case")
 
 EPILOG = """\
 examples:
