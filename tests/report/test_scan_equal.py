@@ -72,8 +72,8 @@ def test_the_reported_trace(engine: str) -> None:
     if not raw:
         pytest.skip("the reported trace is not beside the checkout")
     check(str(raw[0]), engine)
-    text = raw[0].read_bytes().split(b"dmesg -c", 1)[1]
-    block = text[text.index(b"[252080.141629]") : text.index(b"This backtrace")]
+    text = raw[0].read_bytes()
+    block = text[text.index(b"[252080.141629]") :].partition(b"This backtrace")[0]
     check(block, engine)
     stacks = scan_log(block, engine=engine).df_stacks()
     assert len(stacks) == 22, "the 22 reliable entries of the reported trace"
