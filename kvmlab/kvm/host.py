@@ -40,6 +40,7 @@ def map_new_page(s: int, g: int, ledger: Ledger | None, c: Machine) -> int:
     """
     page = lowest_free(s, c.matter)
     s = alloc_anon(s, page, g, ledger, c.matter)
+    s = write(s, c.clean, page, 0)
     s = folio_add_lru(s, page, ledger, c.matter)
     s = write(s, c.pte, g, PAGE + page)
     if ledger is not None:

@@ -71,6 +71,7 @@ def nested_step(s: int, action: int, ledger: Ledger | None, c: Machine) -> int:
         if may_map(s, pte - PAGE, c) == 1:
             s = get_page(s, pte - PAGE, NESTED_MAP, ledger, c.matter)
             s = write(s, c.nested_held, 0, 1)
+        s = write(s, c.clean, pte - PAGE, 0)
         return write(write(s, c.nested_got, 0, pte), c.nested_pc, 0, MAPPED)
     page = read(s, c.nested_got, 0) - PAGE
     if action == USE:

@@ -149,6 +149,9 @@ def install(s: int, v: int, ledger: Ledger | None, c: Machine) -> int:
         g = read(s, c.gfn, v)
         s = write(s, c.spte, g, read(s, c.got, v))
         s = write(s, c.counted, g, read(s, c.accounted, v))
+        if c.writebacks != 0 and read(s, c.wants, v) == WRITE and read(s, c.got, v) >= PAGE:
+            # A write fault makes the page dirty again before the guest writes.
+            s = write(s, c.clean, read(s, c.got, v) - PAGE, 0)
     if c.finish == 0:
         # Nothing ever depends on the count of the zero page, so its release needs no step of its own.
         return release(s, v, ledger, c) if read(s, c.got, v) == ZERO_PAGE else write(s, c.pc, v, RELEASE)
