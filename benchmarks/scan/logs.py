@@ -87,6 +87,7 @@ class Maker:
     left: int = 0
     reports: int = 0
     pfn_sum: int = 0
+    places: dict[str, list[str]] = field(default_factory=dict)
     random: random.Random = field(init=False)
     variants: list[list[str]] = field(init=False)
     modules: list[str] = field(init=False)
@@ -99,10 +100,13 @@ class Maker:
         self.ordinary = [self.random.choice(_ORDINARY)(self.random) for _ in range(20_000)]
 
     def _entry(self, name: str) -> str:
-        rnd = self.random
-        module = _MODULE_OF.get(name.split("_")[0])
-        size = rnd.randrange(0x40, 0x1400, 0x10)
-        return f"{name}+{rnd.randrange(1, size):#x}/{size:#x}{f' [{module}]' if module else ''}"
+        # A kernel calls from a few places of each function.
+        if name not in self.places:
+            size = self.random.randrange(0x40, 0x1400, 0x10)
+            module = _MODULE_OF.get(name.split("_")[0])
+            behind = f" [{module}]" if module else ""
+            self.places[name] = [f"{name}+{self.random.randrange(1, size):#x}/{size:#x}{behind}" for _ in range(6)]
+        return self.random.choice(self.places[name])
 
     def _trace(self) -> list[str]:
         rnd = self.random

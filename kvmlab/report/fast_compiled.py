@@ -13,7 +13,7 @@ from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_chunk import Chunk, Found, TooShort
 from kvmlab.report.fast_heads import held_words
-from kvmlab.report.fast_lexicon import FOREIGN, MAX_ENTRIES, Lexicon, Template
+from kvmlab.report.fast_lexicon import FOREIGN, MAX_ENTRIES, Lexicon, Template, prefix_end
 from kvmlab.report.fast_numba import (
     N_STATE,
     NEAR,
@@ -163,7 +163,9 @@ class CompiledEngine:
 
     def _longer(self, line: bytes, length: int) -> bool:
         """Whether a line has a longer prefix than the template that it was taken for; learns that template."""
-        found = self.lexicon.template(line) if length else None
+        if not length or not line.isascii() or prefix_end(line.decode("ascii")) <= length:
+            return False
+        found = self.lexicon.template(line)
         return isinstance(found, Template) and len(found.shape) > length and self._add(found)
 
     def _add(self, template: Template) -> bool:

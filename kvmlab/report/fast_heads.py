@@ -28,9 +28,13 @@ _ODD = re.compile(
     r"[<\[(%$*`_>=]|-{4}|[0-9a-f]{8}|[0-9a-f]{3,4}0:|\.\.\.|"
     r"(?:[RE][A-Z0-9][A-Z0-9]|e[a-z][a-z]|[CD]R\d|[c-gC-G][sS]|[sS][sS]|knlGS|EFLAGS|ORIG_|PKRU|[RE]?IP|x\d{1,2}|r\d{1,2}|sr?\d|"
     r"[goilatsdu]\d{1,2}|sp|pmr_save|pstate|p?psr|pc|lr|ip|fp|gp|tp|ra|era|epc|status|badaddr|cause|ret_pc|PSR|N?PC|RPC|T?N?PC|"
-    r"TSTATE|TT|Y|I7|SR|SP|NIP|LR|CTR|REGS|TRAP|MSR|CR|XER|CFAR|DAR|DSISR|DEAR|ESR|IRQMASK|SOFTE|GPR|CRMD|PRMD|EUEN|ECFG|ESTAT|"
-    r"BADV|PRID|BADI|ERA|Hi|Lo|BadVA|PrId|Status|Cause|PSW|IA|IASQ|IAOQ|IIR|RP|R|T|Stack)(?![a-z])"
+    r"TSTATE|TT|Y|I7|SR|SP|NIP|LR|CTR|REGS|TRAP|MSR|CR|XER|CFAR|DAR|DSISR|DEAR|ESR|IRQMASK|SOFTE|GPR\d\d|CRMD|PRMD|EUEN|ECFG|ESTAT|"
+    r"BADV|PRID|BADI|ERA|Hi|Lo|BadVA|PrId|Status|Cause|PSW|IA|IASQ|IAOQ|IIR|RP|R|T|Stack)(?![A-Za-z0-9_.])"
 )
+
+
+# The number of a death (`Oops: .. [#1]`) is rarer in lines than what such rows hold besides.
+_RARE, _RARE_PATTERN = " [#", r" \[#(?P<die>\d"
 
 
 @cache
@@ -45,7 +49,7 @@ def held_words() -> tuple[str, ...]:
     >>> "invoked oom-killer:" in held_words()
     True
     """
-    return tuple(row.holds for row in titles() if row.holds)
+    return tuple({_RARE if _RARE_PATTERN in row.pattern else row.holds: None for row in titles() if row.holds})
 
 
 def may_begin(head: str) -> int:

@@ -13,7 +13,7 @@ from kvmlab.report.lines import LINE_LENGTH, Part, classify
 from kvmlab.report.modules import is_continuation
 from kvmlab.report.open_splat import BOTTOM
 from kvmlab.report.stack import StackLine
-from kvmlab.text.prefix import match_prefix
+from kvmlab.text.prefix import HOT, match_prefix
 from kvmlab.text.record import Record, Role
 from kvmlab.text.span import Span
 
@@ -283,7 +283,16 @@ def _behind(line: bytes, length: int) -> str | None:
     text = _plain(line)
     if text is None:
         return None
+    return text[length:] if prefix_end(text) == length else None
+
+
+def prefix_end(text: str) -> int:
+    """Where the prefix of a line ends, 0 if it has none.
+
+    >>> prefix_end("[252080.141632] BUG: Bad page state")
+    16
+    """
+    if hot := HOT.match(text):
+        return hot.end()
     prefix = match_prefix(text)
-    if (0 if prefix is None else prefix.end) != length:
-        return None
-    return text[length:]
+    return 0 if prefix is None else prefix.end

@@ -12,7 +12,7 @@ from numba import njit
 from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_report import BUG_BAD, is_title, read_cpu, read_flags, read_page, read_title, read_words
-from kvmlab.report.fast_simd import data_of, word_at
+from kvmlab.report.fast_simd import data_of, equal_mask, word_at
 from kvmlab.report.fast_text import (
     bytes_hash,
     find_key,
@@ -34,8 +34,9 @@ T_LENGTH, T_SECONDS, T_SECONDS_END, T_MICROS, T_CALLER, T_CALLER_END, T_STYLE, T
 S_ROWS, S_MARKS, S_UNKNOWN, S_LINES, S_AT, S_FULL, S_STRAY, S_SHORT = range(8)
 (
     C_GRAMMAR, C_OPEN, C_TIME, C_STACK, C_BOTTOM, C_PENDING, C_START, C_LINE, C_TEMPLATE, C_SECONDS_SHOWN, C_SECONDS,
-) = range(8, 19)  # fmt: skip
-N_STATE = 19
+    C_TAUGHT,
+) = range(8, 20)  # fmt: skip
+N_STATE = 20
 _QUIET, _WANTED, _UNKNOWN, _DETAIL = 0, 1, 2, 3
 # What a line does to the report that is open: it belongs to it, ends it, stands behind its end, or is not understood.
 _GOES_ON, _ENDS, _STANDS_BEHIND, _BREAKS = 0, 1, 2, 3
@@ -43,6 +44,8 @@ _GOES_ON, _ENDS, _STANDS_BEHIND, _BREAKS = 0, 1, 2, 3
 NEAR = 1024
 # How many lines of a report with unknown ones are still read, to learn from them all at once.
 _LOOK_ON = 160
+# Of so many reports all lines are learned in one pass, of the others the first unknown one.
+_TEACHERS = 8
 _ONE, _EIGHT = np.uint64(1), np.uint64(8)
 _FIVE, _SIX = np.uint64((1 << 40) - 1), np.uint64((1 << 48) - 1)
 (_PAGE5, _RAW5, _CPU5, _PID5, _HEAD6, _FLAGS6, _ANON6, _KSM6, _PAGE6) = (
@@ -141,8 +144,8 @@ def _outside(b, start, p, q, hint, unknown, state, table, mask, seed, scratch, q
         quiet[near] = key
         return _QUIET
     salt = seed ^ (np.uint64(r.WHOLE * 64) + bare)
-    # Where digits can be part of the name of a register, they matter.
-    key = bytes_hash(b, p, q, salt ^ _EIGHT) if begins == 2 else plain_hash(b, p, q, salt, scratch)
+    # Where digits can be part of the name of a register, short numbers matter.
+    key = register_hash(b, p, q, salt ^ _EIGHT, scratch) if begins == 2 else plain_hash(b, p, q, salt, scratch)
     slot = find_key(table, mask, key)
     if slot >= 0:
         found = np.int64(table[slot + 1])
@@ -207,7 +210,7 @@ def _found(b, start, m, q, row, unknown, state, table, mask, seed, style, scratc
             how, at, to, key = read_cpu(b, m, q, row, table, mask, seed)
             if how == 2:
                 _learn(unknown, state, r.TASK, at, to, 0, key)
-                state[C_PENDING] = 1
+                state[C_PENDING] = max(state[C_PENDING], 1)
             return np.int64(g.CPU) if how == 1 else np.int64(g.BAD), nothing, none
     i = m
     while i < q and b[i] == 32 and i - m < 8:
@@ -222,7 +225,7 @@ def _found(b, start, m, q, row, unknown, state, table, mask, seed, style, scratc
     slot = find_key(table, mask, key)
     if slot < 0:
         _learn(unknown, state, r.MESSAGE, start, q, m - start, key)
-        state[C_PENDING] = 1
+        state[C_PENDING] = max(state[C_PENDING], 1)
         return np.int64(g.BAD), nothing, none
     return np.int64(table[slot + 1]), np.int64(table[slot + 2]), table[slot + 3]
 
@@ -241,10 +244,19 @@ def _inside(  # type: ignore[no-untyped-def]
         return _BREAKS
     if us >= 0 and (us - before > g.GAP_US or before - us > g.BACK_US):
         return _BREAKS
+    if state[C_PENDING] and not equal_mask(b, start, 43):  # noqa: SIM102
+        # Behind the report, in the messages of others, there is nothing to learn for it.
+        if _outside(b, start, m, q, False, unknown, state, table, mask, seed, scratch, quiet) == _QUIET:
+            return _BREAKS
     found, number, mix = _found(b, start, m, q, row, unknown, state, table, mask, seed, style, scratch)
     if state[C_PENDING]:
         # The report cannot be read yet; the lines that follow are looked at to learn from them all at once.
+        if state[C_PENDING] == 1:
+            state[C_PENDING] = 2
+            state[C_TAUGHT] += 1
         if found == g.TITLE or (found == g.CLOSE and number == 0) or line - state[C_LINE] >= _LOOK_ON:
+            return _BREAKS
+        if state[C_TAUGHT] > _TEACHERS:
             return _BREAKS
         return _GOES_ON
     grammar = state[C_GRAMMAR]

@@ -29,7 +29,7 @@ _MAX_TEMPLATES = 64
 _TABLE_BITS = 18
 _MASKS = np.array([(1 << 8 * n) - 1 for n in range(8)] + [(1 << 64) - 1], np.uint64)
 _ODD = re.compile(rb"[^\t-\r -~]")
-_FILE = re.compile(rb"\.[A-Za-z]{1,4}:[0-9]")
+_PLAIN = bytes([*range(9, 14), *range(32, 127)])
 
 
 def _zeroed(words: Any) -> Any:
@@ -110,6 +110,7 @@ class _Reading:
         padded = chunk.data[chunk.lo :]
         self.words = np.ndarray((len(padded) - 7,), "<u8", padded, 0, (1,))
         self.kinds = np.full(n, -1, np.int64)
+        self.lists: tuple[list[int], list[int], list[int]] = ([], [], [])
         self.rows: list[list[int]] = []
         self.marks: list[list[int]] = []
 
@@ -128,6 +129,7 @@ class _Reading:
 
     def run(self) -> Found:
         self._find_templates()
+        self.lists = (self.starts.tolist(), self.ends.tolist(), self.kinds.tolist())
         wanted = self._candidates()
         at = 0
         done = -1
@@ -241,9 +243,12 @@ class _Reading:
             while at_word >= 0:
                 places.append(np.array([at_word]))
                 at_word = text.find(word, at_word + 1)
-        if not text.isascii() or _ODD.search(text):
+        if not text.isascii() or text.translate(None, _PLAIN):
             places.append(np.array([found.start() for found in _ODD.finditer(text)], np.int64))
-        places.append(np.array([found.start() for found in _FILE.finditer(text)], np.int64))
+        at = np.flatnonzero(data == 58)
+        at = at[(at > 5) & (at + 1 < len(data))]
+        at = at[(data[at + 1] >= 48) & (data[at + 1] <= 57)]
+        places.append(at[np.any([data[at - k] == 46 for k in range(2, 6)], axis=0)])
         lines = np.searchsorted(self.starts, np.concatenate(places), side="right") - 1
         return lines[lines < self.own]
 
@@ -257,7 +262,7 @@ class _Reading:
         """Reads the report that begins in line `i`; the number of the first line that is not its own."""
         engine, chunk = self.engine, self.chunk
         attempt, templates, n = engine._attempt, engine._templates, len(self.starts)
-        starts, ends, kinds, text = self.starts, self.ends, self.kinds, self.text
+        (starts, ends, kinds), text = self.lists, self.text
         template = templates[kinds[i]]
         begun = attempt.begin(self.line(i), template, engine._styles.index(template.style))
         at_last = chunk.at_end and i + 1 == n
@@ -266,9 +271,13 @@ class _Reading:
             self._mark(i, at, r.WANTED)
             return at
         upto = min(n, i + g.MAX_LINES)
-        lines = zip(starts[at:upto].tolist(), ends[at:upto].tolist(), kinds[at:upto].tolist(), strict=True)
         does = Outcome.GOES_ON
-        for start, end, kind in lines:
+        # The last line of the text is left to `take`, which knows what its end means.
+        own, entries_upto = kinds[i], upto - 1
+        while at < upto:
+            if kinds[at - 1] == own and (taken := attempt.take_known(text, starts, ends, kinds, at, entries_upto)) > at:
+                at = taken
+            start, end, kind = starts[at], ends[at], kinds[at]
             if kind < 0:
                 does = Outcome.BREAKS
                 break

@@ -61,7 +61,8 @@ class Attempt:
         self.lexicon = lexicon
         self.row: list[int] = []
         self._steps = g.step_table()
-        self._meanings: dict[tuple[str, bytes], Meaning] = {}
+        self._meanings: dict[str, dict[bytes, Meaning]] = {}
+        self._known: dict[bytes, Meaning] = {}
         self._tasks: dict[bytes, int] = {}
         self._stacks: dict[tuple[int, ...], int] = {}
         self._mixes: dict[int, int] = {}
@@ -80,6 +81,7 @@ class Attempt:
         row[r.TIME_US] = time_us(line, template)
         row[r.STYLE] = style
         self._template = template
+        self._known = self._meanings.setdefault(template.style, {})
         self._before = line, template
         self._second = line[slice(*template.seconds)] if template.micros >= 0 else None
         self._caller = line[slice(*template.caller)] if template.caller[0] >= 0 else None
@@ -112,7 +114,7 @@ class Attempt:
                 self._second = line[slice(*template.seconds)]
         self._before = line, template
         message = line[length:]
-        meaning = self._meanings.get((own.style, message))
+        meaning = self._known.get(message)
         if meaning is None:
             meaning = self._meaning(line, message, length)
         found, row = meaning.found, self.row
@@ -149,6 +151,59 @@ class Attempt:
             return Outcome.ENDS if whole else Outcome.BREAKS
         return Outcome.GOES_ON
 
+    def take_known(self, text: bytes, starts: list[int], ends: list[int], kinds: list[int], at: int, upto: int) -> int:
+        """Takes known lines from line `at` on in one go; the number of the first that `take` must look at.
+
+        Args:
+            text: the text.
+            starts, ends, kinds: offsets and templates of its lines.
+            at: the first line; the one before has been taken.
+            upto: the line at which to stop.
+        """
+        if self._second is None:
+            return at
+        kind, length, caller, second = kinds[at - 1], len(self._template.shape), self._caller, self._second
+        first, end = self._template.seconds
+        one, two = self._template.caller
+        known, reliable, mixes, row, steps = self._known.get, self._reliable, self._mixes, self.row, self._steps
+        begun, grammar, frames = at, self._grammar, 0
+        while at < upto and kinds[at] == kind:
+            start = starts[at]
+            if text[start + first : start + end] != second:
+                break
+            if caller is not None and text[start + one : start + two] != caller:
+                break
+            message = text[start + length : ends[at]]
+            meaning = known(message)
+            if meaning is None:
+                if message[:1] != b"R" or not _X86.fullmatch(message):
+                    break
+                meaning = _REGISTERS
+            found = meaning.found
+            if found == g.FRAME and grammar == g.IN_TRACE:
+                number = meaning.number
+                frames += 1
+                if number & 1:
+                    reliable.append(number)
+                    if number & 2:
+                        self._bottom = True
+                    mixes[number] = meaning.mix
+            else:
+                following = steps[grammar * g.N_CLASSES + found]
+                if following == g.DEAD or found in _BY_HAND or found == g.FRAME:
+                    break
+                grammar = following
+                if found in _KEPT:
+                    row[_KEPT[found]] = meaning.number
+                elif found == g.TRACE:
+                    row[r.TRACE_AT] = start
+            at += 1
+        if at > begun:
+            self._grammar = grammar
+            row[r.FRAMES] += frames
+            self._before = text[starts[at - 1] : ends[at - 1]], self._template
+        return at
+
     def close(self, start: int, stop: int, line: int, lines: int) -> list[int]:
         """The row of the report, which is whole."""
         row = self.row
@@ -177,16 +232,15 @@ class Attempt:
                 return found
         if _X86.fullmatch(message):
             return _REGISTERS
-        style = self._template.style
-        key = (style, message)
+        key = message
         if _NAMED.match(message) and len(message) > 8:
-            key = (style, b"\n" + _HEX.sub(_blotted, message))
-            meaning = self._meanings.get(key)
+            key = b"\n" + _HEX.sub(_blotted, message)
+            meaning = self._known.get(key)
             if meaning is not None:
                 return meaning
         meaning = self.lexicon.message(line, length)
-        if len(self._meanings) < MAX_ENTRIES:
-            self._meanings[key] = meaning
+        if len(self._known) < MAX_ENTRIES:
+            self._known[key] = meaning
         return meaning
 
     def _title(self, message: bytes) -> Meaning | None:
@@ -201,7 +255,7 @@ class Attempt:
             return _BAD
         row[r.REFCOUNT], row[r.MAPCOUNT] = int(found[1]), int(found[2])
         row[r.MAPPING], row[r.INDEX] = _signed(int(found[3] or b"0", 16)), _signed(int(found[4], 16))
-        return Meaning(g.PAGE)
+        return _PAGE_LINE
 
     def _flags(self, message: bytes) -> Meaning | None:
         found = _FLAGS.fullmatch(message)
@@ -214,7 +268,7 @@ class Attempt:
             return _BAD
         for name, value in fields:
             row[r.NODE if name == b"node" else r.ZONE] = int(value)
-        return Meaning(g.FLAGS)
+        return _FLAGS_LINE
 
     def _words(self, message: bytes) -> Meaning | None:
         if message.startswith(b"head: o"):
@@ -233,7 +287,7 @@ class Attempt:
             if row[r.N_WORDS] < r.MAX_WORDS:
                 row[r.WORD_0 + row[r.N_WORDS]] = _signed(int(word, 16))
             row[r.N_WORDS] += 1
-        return Meaning(g.WORDS)
+        return _WORDS_LINE
 
     def _cpu(self, message: bytes) -> Meaning | None:
         found = _CPU.fullmatch(message)
@@ -247,7 +301,7 @@ class Attempt:
         if task is None:
             task = self._tasks[rest] = self.lexicon.task(rest)
         self.row[r.CPU_NUMBER], self.row[r.PID], self.row[r.TASK_ID] = cpu, pid, task
-        return Meaning(g.CPU) if task >= 0 else _BAD
+        return _CPU_LINE if task >= 0 else _BAD
 
 
 def _blotted(found: re.Match[bytes]) -> bytes:
@@ -256,6 +310,9 @@ def _blotted(found: re.Match[bytes]) -> bytes:
 
 
 _BAD, _REGISTERS = Meaning(g.BAD), Meaning(g.REGISTERS)
+_PAGE_LINE, _FLAGS_LINE, _WORDS_LINE, _CPU_LINE = Meaning(g.PAGE), Meaning(g.FLAGS), Meaning(g.WORDS), Meaning(g.CPU)
+# Classes that change more than the state.
+_BY_HAND = frozenset({g.OPEN, g.CLOSE, g.TITLE, g.PAGE, g.FLAGS, g.WORDS, g.CPU})
 _KEPT: dict[int, int] = {g.REASON: r.REASON_ID, g.HEAD: r.ORDER, g.TYPE: r.TYPE_ID, g.HARDWARE: r.HARDWARE_ID}
 _READERS: dict[bytes, Any] = {
     b"BUG: ": Attempt._title, b"page:": Attempt._page, b"flags": Attempt._flags, b"anon ": Attempt._flags,

@@ -196,19 +196,19 @@ def zero_digits(word):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def plain_hash(b, p, q, seed, scratch):  # type: ignore[no-untyped-def]
-    """Hash of a message in which every digit is a zero; `scratch` has room for 64 bytes."""
-    value = np.uint64(q - p)
-    while p < q:
-        zeros_to(b, p, scratch)
-        value = mixed(value, bytes_hash(scratch, 0, min(q - p, 64), seed))
-        p += 64
-    return value | _ONE
+def register_hash(b, p, q, seed, scratch):  # type: ignore[no-untyped-def]
+    """Hash of a line of registers in which every run of four and more hexadecimal digits counts by its length only."""
+    return _blotted_hash(b, p, q, seed, scratch, False)
 
 
 @njit(nogil=True, cache=True)
-def register_hash(b, p, q, seed, scratch):  # type: ignore[no-untyped-def]
-    """Hash of a line of registers in which every run of four and more hexadecimal digits counts by its length only."""
+def plain_hash(b, p, q, seed, scratch):  # type: ignore[no-untyped-def]
+    """The same with a zero for every other digit, too; `scratch` has room for 64 bytes."""
+    return _blotted_hash(b, p, q, seed, scratch, True)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _blotted_hash(b, p, q, seed, scratch, zeros):  # type: ignore[no-untyped-def]
     value = np.uint64(q - p)
     goes_on = False
     while p < q:
@@ -220,7 +220,11 @@ def register_hash(b, p, q, seed, scratch):  # type: ignore[no-untyped-def]
         if goes_on:
             runs |= digits & ~(digits + _ONE)
         goes_on = (runs >> np.uint64(63)) != 0
-        blots_to(b, p, runs, scratch)
+        if zeros:
+            zeros_to(b, p, scratch)
+            blots_to(scratch, 0, runs, scratch)
+        else:
+            blots_to(b, p, runs, scratch)
         value = mixed(value, bytes_hash(scratch, 0, min(q - p, 64), seed))
         p += 64
     return value | _ONE

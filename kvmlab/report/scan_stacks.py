@@ -9,9 +9,8 @@ import numpy as np
 
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_chunk import Chunk, Found
-from kvmlab.report.fast_lexicon import Lexicon
+from kvmlab.report.fast_lexicon import Lexicon, prefix_end
 from kvmlab.report.records import Report
-from kvmlab.text.prefix import match_prefix
 
 Stack = tuple[tuple[str, str | None], ...]
 
@@ -37,9 +36,7 @@ def stacks_of(chunk: Chunk, found: Found, lexicon: Lexicon, known: dict[int, Sta
 def _read(trace: bytes, lexicon: Lexicon) -> Stack:
     entries: list[tuple[str, str | None]] = []
     for line in trace.splitlines():
-        prefix = match_prefix(line.decode("ascii", "replace"))
-        length = 0 if prefix is None else prefix.end
-        number = lexicon.entry(line, length)
+        number = lexicon.entry(line, prefix_end(line.decode("ascii", "replace")))
         if number & 1:
             entries.append(lexicon.functions[number >> 2])
     return tuple(entries)
