@@ -15,7 +15,7 @@ from kvmlab.kernel.release import KernelRelease
 from kvmlab.kvm.policies import stock_policy
 from kvmlab.memory.buddy import Buddy
 from kvmlab.memory.ttm import TtmError, TtmNoMemory, TtmPool
-from kvmlab.memory.ttm_buffer import highest_tail_share
+from kvmlab.memory.ttm_buffer import highest_tail_share, scattered_tail_share
 from kvmlab.memory.workload_age import Ageing, age
 
 if TYPE_CHECKING:
@@ -66,8 +66,9 @@ def sweep(
 
     Returns:
         One row for each combination: release, free_share, cluster, seed, pages, caching, blocks, tails, tail_share,
-        highest_tail_share, runs, from_pool (blocks), refused (pages that a stock KVM of that release refuses), linear
-        (pages that a guest can touch in order before that), failed, and blocks by order (`order_0` to `order_10`).
+        highest_tail_share, scattered_tail_share (what independent single pages would give), runs, from_pool (blocks),
+        refused (pages that a stock KVM of that release refuses), linear (pages that a guest can touch in order before
+        that), failed, and blocks by order (`order_0` to `order_10`). Its attribute `size` is the memory asked for.
 
     Raises:
         TtmError, ZoneError, BuddyError, UnknownRelease: something that cannot be.
@@ -92,7 +93,9 @@ def sweep(
         for done in as_completed(waiting):
             rows[waiting[done]] = done.result()
             step(1)
-    return pd.DataFrame([row for point in points for row in rows[point]])
+    frame = pd.DataFrame([row for point in points for row in rows[point]])
+    frame.attrs = {"size": str(size)}
+    return frame
 
 
 def _rows(fresh: Buddy, point: Point, wanted: Iterable[tuple[int, str]], pooled: int) -> list[dict[str, Any]]:
@@ -109,6 +112,8 @@ def _row(machine: Buddy, point: Point, pages: int, caching: str, pooled: int) ->
         "seed": point.seed,
         "pages": pages,
         "caching": caching,
+        "highest_tail_share": highest_tail_share(pages),
+        "scattered_tail_share": scattered_tail_share(pages, point.free_share, machine.managed_pages),
     }
     try:
         for buffer in [pool.alloc(pages, caching) for _ in range(pooled)]:
@@ -117,8 +122,7 @@ def _row(machine: Buddy, point: Point, pages: int, caching: str, pooled: int) ->
     except TtmNoMemory:
         nothing = dict.fromkeys(("blocks", "tails", "runs", "from_pool", "refused", "linear"), 0)
         orders = {f"order_{order}": 0 for order in range(11)}
-        shares = {"tail_share": float("nan"), "highest_tail_share": highest_tail_share(pages)}
-        return {**row, **nothing, **shares, "failed": True, **orders}
+        return {**row, **nothing, "tail_share": float("nan"), "failed": True, **orders}
     policy = stock_policy(KernelRelease.parse(point.release).version)
     view = None if policy is None else kvm_view(buffer, policy)
     row |= {
@@ -129,7 +133,6 @@ def _row(machine: Buddy, point: Point, pages: int, caching: str, pooled: int) ->
         "refused": 0 if view is None else view.refused,
         "linear": pages if view is None else view.linear(),
         "tail_share": buffer.tail_share,
-        "highest_tail_share": highest_tail_share(pages),
         "failed": False,
     }
     return row | {f"order_{order}": n for order, n in enumerate(buffer.histogram())}

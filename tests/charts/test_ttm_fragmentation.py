@@ -12,14 +12,15 @@ SMALL = {"size": "16MiB", "engine": "python", "pages": (700,), "free_shares": (0
 
 def test_a_line_for_each_cluster_and_kernel() -> None:
     frame = df_ttm_fragmentation(**SMALL, clusters=(1, 64), releases=("6.12", "7.3"))
-    told = check_figure(plot_ttm_fragmentation(frame))
-    names = [trace["name"] for trace in told["data"]]
+    picture = plot_ttm_fragmentation(frame)
+    told = check_figure(picture)
+    names = [trace.name for trace in picture.data]
     assert names[:2] == ["6.12: 1 block a cluster", "6.12: 64 blocks a cluster"]
     assert names[-1].startswith("formula")
     assert len(names) == 5
     first = frame[(frame["release"] == "6.12") & (frame["cluster"] == 1)]
-    assert told["data"][0]["y"] == pytest.approx((100 * first["tail_share"]).tolist())
-    assert told["data"][-1]["y"] == pytest.approx((100 * first["scattered_tail_share"]).tolist())
+    assert picture.data[0].y.tolist() == pytest.approx((100 * first["tail_share"]).tolist())
+    assert picture.data[-1].y.tolist() == pytest.approx((100 * first["scattered_tail_share"]).tolist())
     assert "kernel: 6.12, 7.3" in told["layout"]["meta"]["caption"]
     # Memory freed in blocks of several pages keeps more large blocks than independent single pages would.
     assert (frame["tail_share"] >= frame["scattered_tail_share"]).all()
@@ -27,9 +28,10 @@ def test_a_line_for_each_cluster_and_kernel() -> None:
 
 def test_buffers_without_memory_are_counted_and_not_drawn() -> None:
     frame = df_ttm_fragmentation(**{**SMALL, "free_shares": (0.01, 0.8)}, clusters=(8,))
-    told = check_figure(plot_ttm_fragmentation(frame))
+    picture = plot_ttm_fragmentation(frame)
+    told = check_figure(picture)
     assert "1 of them found no memory" in told["layout"]["meta"]["caption"]
-    assert len(told["data"][0]["y"]) == 1
+    assert len(picture.data[0].y) == 1
     with pytest.raises(NoSweep, match="found memory"):
         plot_ttm_fragmentation(df_ttm_fragmentation(**{**SMALL, "free_shares": (0.01,)}, clusters=(8,)))
 
