@@ -26,7 +26,10 @@ def test_an_uploaded_log_feeds_the_tabs(notebook_page: NotebookPage, root: Path,
     page.wait_for_function(
         "() => document.querySelector('.kvmlab-bench').innerText.includes('60 bad pages')", timeout=60_000
     )
-    page.get_by_role("tab", name="Pfns").click()
+    tab = page.locator(".jupyter-widgets .lm-TabBar-tab", has_text="Pfns")
+    tab.click()
+    page.locator(".jupyter-widgets .lm-TabBar-tab.lm-mod-current", has_text="Pfns").wait_for(timeout=20_000)
+    page.locator(".kvmlab-view").first.wait_for(state="visible", timeout=20_000)
     page.wait_for_function(
         "() => document.querySelector('.kvmlab-view')?.innerText.includes('60 pages')", timeout=30_000
     )
