@@ -71,7 +71,7 @@ $(VENV)/.ok: pyproject.toml constraints.txt
 	  as=; [ "$$(id -u)" = 0 ] || as=sudo; \
 	  { $$as apt-get update -qq && $$as apt-get install -y -qq --no-install-recommends python3-venv; } || \
 	  { echo "could not install it: run 'apt-get install python3-venv' as root, then make again" >&2; exit 1; }; }
-	@echo "setting up $(VENV) (once; about a minute)"
-	@$(PY) -m venv $(VENV)
+	@echo "setting up $(VENV) (about a minute)"
+	@$(BIN)/python -c '' 2>/dev/null || $(PY) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[test,ui,fuzz,fleet]'
 	@touch $@
