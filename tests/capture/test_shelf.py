@@ -139,12 +139,25 @@ def test_the_shipped_captures_are_small_and_name_no_person(shipped: Path) -> Non
         assert b"/home/" not in data, path
 
 
+# The lab keeps the first so many lines of the page_owner files, so the last stack of such a file may be cut in two.
+CUT_AT = {"page_owner_stacks": 4000}
+
+
 def test_every_shipped_capture_is_read_without_a_malformed_line(shipped: Path) -> None:
     kinds: dict[str, int] = {}
     for run in shipped_runs(shipped):
         captures = run.open()
         for kind, paths in captures.kinds().items():
             for path in paths:
-                assert not captures.read(path).malformed, run.folder / path
+                malformed = captures.read(path).malformed
+                if kind in CUT_AT and malformed:
+                    lines = gzip.decompress((run.folder / path).read_bytes()).count(b"\n")
+                    assert lines == CUT_AT[kind], run.folder / path
+                    assert [m.reason for m in malformed] == [
+                        "a stack without `nr_base_pages: N` at the end of the file."
+                    ]
+                    assert malformed[0].line > lines - 20
+                else:
+                    assert not malformed, run.folder / path
             kinds[kind] = kinds.get(kind, 0) + len(paths)
     assert set(kinds) >= {"trace", "lab_records", "ttm_run", "kpageflags", "buddyinfo", "free_lists", "page_pool"}

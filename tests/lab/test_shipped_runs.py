@@ -66,6 +66,32 @@ def test_6_12_the_survivors_hold_a_reference_of_the_activate_batch(root: Path) -
     assert {(ends[pfn]["refcount"], ends[pfn]["lru"]) for pfn in fills} == {(2, 1)}
 
 
+def test_6_12_a_page_lives_through_the_gets_and_puts_of_the_reported_mechanism(root: Path) -> None:
+    from lab.summary import read
+
+    folder = folder_of(root, "6.12.117-klab", "storm-1vcpu-page-ref")
+    storm = storm_of(root, "6.12.117-klab", "storm-1vcpu-page-ref")
+    page = int(storm.puts[0]["pfn"], 16)
+    trace = read(folder, "storm/ftrace_page_ref.txt")
+    start = trace.index("address 0x0000000000100000")
+    line = rf"(page_ref_\w+): pfn={page:#x} flags=(\S+) count=(-?\d+) mapcount=(-?\d+) .*?val=(-?\d+)"
+    life = [(name, int(count), int(change)) for name, _, count, _, change in re.findall(line, trace[start:])[:8]]
+    assert life == [
+        ("page_ref_set", 1, 1),  # allocated for the copy
+        ("page_ref_mod", 2, 1),  # into this CPU's batch
+        ("page_ref_mod", 3, 1),  # KVM's look-up
+        ("page_ref_mod_and_test", 2, -1),  # the stray put
+        ("page_ref_mod_and_test", 1, -1),  # KVM's own release of the stale fault, which marked the page accessed
+        ("page_ref_mod_unless", 2, 1),  # the guest faults again
+        ("page_ref_mod_and_test", 1, -1),  # and is served
+        ("page_ref_mod_and_test", 0, -1),  # the batch is emptied: nobody is left but a mapping
+    ]
+    # referenced by the look-up, active by the release, referenced once more by the second look-up: as reported
+    flags = [set(flags.split("|")) & {"referenced", "active"} for _, flags, *_ in re.findall(line, trace[start:])[3:8]]
+    assert flags == [{"referenced"}, {"active"}, {"active"}, {"referenced", "active"}, {"referenced", "active"}]
+    assert page in storm.reported
+
+
 @pytest.mark.parametrize(("run", "vcpus"), [("storm-2vcpu", 2), ("storm-4vcpu", 4)])
 def test_6_12_each_cpu_has_a_batch_of_its_own(root: Path, run: str, vcpus: int) -> None:
     storm = storm_of(root, "6.12.", run)

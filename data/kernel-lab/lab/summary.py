@@ -115,7 +115,7 @@ def read_storm(folder: Path) -> Storm:
         ends=tuple(row for row in walked if "i" in row),
         printed=len(re.findall(r"BUG: Bad page state in process", console)),
         reasons=Counter(re.findall(r"page dumped because: (.*)", console)),
-        flags=Counter(re.findall(r"flags: 0x[0-9a-f]+\((.*?)\|node=", console)),
+        flags=Counter(re.findall(r"flags: 0x[0-9a-f]+\((.*?)\|?(?:node|zone)=", console)),
         warnings=Counter(re.findall(r"WARNING:.* at (\S+ \w+)", console)),
     )
 
