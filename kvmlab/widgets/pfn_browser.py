@@ -157,14 +157,14 @@ class PfnBrowser(Controller):
     def words(self) -> str:
         """One sentence on what is in view and what is selected."""
         inside = self.ranges.between(self.view.first, self.view.last)
-        said = f"pfn {self.view.first:#x} to {self.view.last:#x}: {inside.pages:,} pages in {len(inside):,} runs"
+        runs = f"{_many(inside.pages, 'page')} in {_many(len(inside), 'run')}"
+        said = f"pfn {self.view.first:#x} to {self.view.last:#x}: {runs}"
         if self.selection is None:
             return said + "; nothing is selected"
         chosen = self.ranges.between(self.selection.first, self.selection.last)
-        reports = len(self.reports())
         return (
-            f"{said}; selected {self.selection.first:#x} to {self.selection.last:#x}: {chosen.pages:,} pages, "
-            f"{reports} {'report' if reports == 1 else 'reports'}"
+            f"{said}; selected {self.selection.first:#x} to {self.selection.last:#x}: {_many(chosen.pages, 'page')}, "
+            f"{_many(len(self.reports()), 'report')}"
         )
 
     def figure(self) -> go.Figure:
@@ -180,3 +180,7 @@ class PfnBrowser(Controller):
         after = max(pfn, int(self.ranges.first[at])) if pfn <= int(self.ranges.last[at]) else int(self.ranges.last[at])
         before = int(self.ranges.last[at - 1]) if at else after
         return after if abs(after - pfn) <= abs(pfn - before) else before
+
+
+def _many(n: int, noun: str) -> str:
+    return f"{n:,} {noun if n == 1 else noun + 's'}"

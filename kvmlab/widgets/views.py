@@ -201,36 +201,51 @@ def loader_view(loader: LogLoader) -> ipywidgets.Widget:
 
 
 def workbench_view(bench: Workbench) -> Live:
-    """The loader above the views that its log feeds, one tab each; the tabs are made anew for a new log.
+    """The loader above the views that its log feeds, one tab each; a new log changes the pages, never the chosen tab.
 
     Args:
         bench: the controller.
     """
     import ipywidgets
 
-    words, tabs = Pane("bench"), ipywidgets.Tab()
+    words = Pane("bench")
+    pages = {name: ipywidgets.VBox() for name in ("Families", "Pfns", "Replay")}
+    # The tabs are made once: a Tab whose children are replaced forgets, page by page, which of them was chosen.
+    tabs = ipywidgets.Tab(children=tuple(pages.values()), titles=tuple(pages))
     shown: list[object] = []
 
     def draw() -> None:
-        words.show_text(bench.words())
         parts = [bench.families, bench.pfns, bench.player]
-        if [id(part) for part in parts] == [id(part) for part in shown]:
-            return
-        shown[:] = parts
-        made: list[tuple[str, ipywidgets.Widget]] = []
-        if bench.families is not None:
-            made.append(("Families", family_view(bench.families).widget))
-        if bench.pfns is not None:
-            made.append(("Pfns", pfn_view(bench.pfns).widget))
-        if bench.player is not None:
-            made.append(("Replay", replay_view(bench.player).widget))
-        tabs.children = tuple(view for _, view in made)
-        tabs.titles = tuple(name for name, _ in made)
+        if not shown or any(part is not old for part, old in zip(parts, shown, strict=True)):
+            shown[:] = parts
+            for page, made in zip(pages.values(), _pages(bench), strict=True):
+                page.children = (made,)
+        # Last, because whoever reads these words takes the pages for ready.
+        words.show_text(bench.words())
 
     box = ipywidgets.VBox([loader_view(bench.loader), words.widget, tabs])
     bench.watch(draw)
     draw()
     return Live(box, bench.twin, f"workbench: {bench.words()} (live in JupyterLab)")
+
+
+def _pages(bench: Workbench) -> tuple[ipywidgets.Widget, ...]:
+    """A page for each tab, with a sentence on it where the log has nothing for it."""
+    return (
+        _sentence("no report is loaded, so there is no family")
+        if bench.families is None
+        else family_view(bench.families).widget,
+        _sentence("no report that is loaded names a pfn") if bench.pfns is None else pfn_view(bench.pfns).widget,
+        _sentence("no bad page is loaded that the model can replay")
+        if bench.player is None
+        else replay_view(bench.player).widget,
+    )
+
+
+def _sentence(text: str) -> ipywidgets.Widget:
+    pane = Pane("nothing")
+    pane.show_text(text)
+    return pane.widget
 
 
 def _if_new(held: object, wanted: Any, act: Any) -> None:

@@ -97,7 +97,7 @@ class TestPfnBrowser:
         lines = browser.log_lines()
         assert "BUG: Bad page state in process CPU 0/KVM pfn:fb1665" in lines[0]
         assert lines[0].split()[0] == "7"
-        assert "selected 0xfb1600 to 0xfb1700: 1 pages, 1 report" in browser.words()
+        assert "selected 0xfb1600 to 0xfb1700: 1 page, 1 report" in browser.words()
         browser.clear()
         assert browser.df_selected().empty
         check_figure(browser.figure())
@@ -267,12 +267,18 @@ class TestWorkbench:
         check_told(bundle[STATIC_MIME])
         assert bundle["text/plain"].startswith("workbench: ")
 
-    def test_the_tabs_follow_the_loader(self) -> None:
+    def test_the_pages_follow_the_loader_and_the_tabs_stay(self) -> None:
         bench = Workbench()
         tabs = workbench_view(bench).widget.children[-1]
-        assert tabs.children == ()
-        bench.loader.load(str(RAW))
         assert tabs.titles == ("Families", "Pfns", "Replay")
-        kept = tabs.children
+        pages = tabs.children
+        tabs.selected_index = 1
+        empty = [page.children for page in pages]
+        bench.loader.load(str(RAW))
+        fed = [page.children for page in pages]
+        assert all(old != new for old, new in zip(empty, fed, strict=True))
         bench.loader.load("no/such/file")
-        assert tabs.children == kept
+        assert [page.children for page in pages] == fed
+        bench.loader.load_bytes("quiet", b"[    1.000000] usb 1-1: new device\n")
+        assert [page.children for page in pages] != fed
+        assert (tabs.children, tabs.selected_index) == (pages, 1)
