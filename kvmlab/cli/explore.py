@@ -10,6 +10,7 @@ from kvmlab.kvm.config import NAMED, describe, parse_config
 from kvmlab.kvm.exploration import Exploration, Violation
 from kvmlab.kvm.explore import ENGINES, explore, policy_matrix
 from kvmlab.kvm.policies import POLICIES, find_policy
+from kvmlab.kvm.policy_table import cell
 
 EPILOG = """\
 configurations:
@@ -130,7 +131,7 @@ def print_exploration(answer: Exploration) -> None:
     )
     for violation in answer.violations:
         out.text()
-        out.heading(f"{violation.invariant.id}, {violation.invariant.name}: shortest trace")
+        out.heading(f"{violation.invariant.label}: shortest trace")
         out.table(
             ("step", "actor", "action", "detail", "what happens"),
             [(step.step, step.actor, step.action, step.detail, step.does) for step in violation.trace],
@@ -140,13 +141,6 @@ def print_exploration(answer: Exploration) -> None:
 def print_matrix(answers: dict[tuple[str, str], Exploration], configs: tuple[str, ...]) -> None:
     """Print the violation matrix: a row a policy, a column a configuration."""
     out = Output()
-    rows = []
-    for policy in POLICIES:
-        cells = []
-        for config in configs:
-            answer = answers[policy.id, config]
-            told = ", ".join(f"{v.invariant.id}@{v.depth}" for v in answer.violations) or "none"
-            cells.append(told if answer.complete else f"{told} (bound reached)")
-        rows.append((policy.name, policy.id, *cells))
+    rows = [(p.name, p.id, *(cell(answers[p.id, config]) for config in configs)) for p in POLICIES]
     out.heading("Broken invariants and steps of the shortest trace; events that are no bugs stand by their names")
     out.table(("policy", "id", *configs), rows)

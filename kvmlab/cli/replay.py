@@ -12,6 +12,7 @@ from kvmlab.inquiry.hypotheses import Weighed, weigh
 from kvmlab.inquiry.hypothesis_facts import extra_put_was_earlier
 from kvmlab.inquiry.replay import Replay, replay, same_events
 from kvmlab.inquiry.replay_fields import Value
+from kvmlab.inquiry.replay_table import ending
 from kvmlab.kvm.policies import POLICIES, find_policy
 from kvmlab.report.log import Log
 from kvmlab.report.records import Kind, Report
@@ -199,9 +200,10 @@ def print_replay(found: Replay, path: str) -> None:
     for name, other in same_events(found).items():
         assert other.run is not None
         page = next((bad.page for bad in other.run.bad_pages if bad.page.page == 0), other.run.page(0))
-        end = "as reported" if other.explained else "healthy page" if other.healthy else "differs"
-        rows.append((other.policy.name if other.policy else name, name, end, page.refcount, page.mapcount))
-    out.table(("policy", "id", "ends", "refcount", "mapcount"), rows)
+        policy = other.policy.name if other.policy else name
+        stray = next((str(step.number) for step in other.steps if step.stray_put), "")
+        rows.append((policy, name, ending(other), page.refcount, page.mapcount, stray))
+    out.table(("policy", "id", "ends", "refcount", "mapcount", "stray put in step"), rows)
 
 
 def print_hypotheses(hypotheses: Sequence[Weighed], reports: Sequence[Report]) -> None:

@@ -94,22 +94,19 @@ class Replay:
         page = self.run.page(0)
         return page.use == "anonymous" and page.refcount == len(self.run.ledger.holders(0)) and not self.run.bad_pages
 
+    @property
+    def stack(self) -> tuple[str, ...]:
+        """The reliable functions of the reported stack, innermost first."""
+        trace = self.report.call_trace
+        return () if trace is None else tuple(frame.function for frame in trace.reliable)
+
     def in_stack(self, step: Step) -> tuple[str, ...]:
         """The functions of a step that the reliable frames of the report show, outermost first."""
-        trace = self.report.call_trace
-        return () if trace is None else match_stack(step.functions, (f.function for f in trace.reliable)).found
+        return match_stack(step.functions, self.stack).found
 
     def marks(self, step: Step) -> tuple[str, ...]:
         """What is special about a step: `stray put`, `bad page`, `in stack`."""
-        found = []
-        if step.stray_put:
-            found.append("stray put")
-        if step.bad_pages:
-            found.append("bad page")
-        trace = self.report.call_trace
-        if trace is not None and match_stack(step.functions, (f.function for f in trace.reliable)).agrees:
-            found.append("in stack")
-        return tuple(found)
+        return step.marks(self.stack)
 
     def df_steps(self) -> pd.DataFrame:
         """The steps as a frame with `STEP_COLUMNS`, one row a step."""
@@ -144,6 +141,12 @@ class Replay:
 
         rows = [(a.field, a.predicted, a.reported, a.agrees, str(a.basis), a.note) for a in self.agreement]
         return pd.DataFrame(rows, columns=["field", "predicted", "reported", "agrees", "basis", "note"])
+
+    def df_policies(self) -> pd.DataFrame:
+        """The same events under every policy, one row each (`kvmlab.inquiry.replay_table.df_policies`)."""
+        from kvmlab.inquiry.replay_table import df_policies
+
+        return df_policies(same_events(self))
 
 
 STEP_COLUMNS = (

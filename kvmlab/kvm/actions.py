@@ -55,7 +55,7 @@ _ROWS: tuple[Action, ...] = (
     Action(vcpu.COW_FINISH, "copy-on-write end", "vcpu",
            "the notifier's end: the VM-wide sequence moves on and every fault in flight is stale, this one too",
            (*_GUP, *_HANDLE, "do_wp_page", "__mmu_notifier_invalidate_range_end"), "mmu_lock", _S612),
-    Action(vcpu.GRAB, "grab", "vcpu", "GUP finds the page and takes a reference",
+    Action(vcpu.GRAB, "grab", "vcpu", "GUP looks for the page that the PTE maps, and for a reference to it",
            (*_GUP, "follow_page_pte", "try_grab_page"), "page-table lock", _S612),
     Action(vcpu.FOLLOW, "follow pfn", "vcpu", "a PFNMAP pfn: the policy decides what happens to its struct page",
            (*_FAULT, "hva_to_pfn", "hva_to_pfn_remapped"), "page-table lock", _S612),

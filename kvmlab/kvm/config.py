@@ -94,7 +94,15 @@ NAMED: dict[str, dict[str, int | bool | str]] = {
     "R": {"gfns": 0, "pages": 0, "zaps": 0, "driver": "good", "driver_page": "refcounted", "vcpus": 2},
     "X": {"gfns": 0, "pages": 0, "zaps": 0, "driver": "bad"},
 }  # fmt: skip
-"""The four small configurations: anonymous page; PFNMAP tail; refcounted PFNMAP page; a driver that does not unmap."""
+"""The four small configurations, one vCPU each but for R."""
+
+CONFIG_WORDS = {
+    "A": "anonymous page, one munmap",
+    "T": "driver's tail page",
+    "R": "driver's counted page, two vCPUs",
+    "X": "tail freed without unmapping",
+}
+"""What each of `NAMED` is, in a few words."""
 
 
 def parse_config(policy: Policy, text: str) -> Config:
@@ -146,4 +154,14 @@ def describe(config: Config) -> dict[str, object]:
     }
 
 
-__all__ = ["DRIVERS", "DRIVER_PAGES", "NAMED", "BadConfig", "Config", "describe", "parse_config", "replace"]
+__all__ = [
+    "CONFIG_WORDS",
+    "DRIVERS",
+    "DRIVER_PAGES",
+    "NAMED",
+    "BadConfig",
+    "Config",
+    "describe",
+    "parse_config",
+    "replace",
+]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kvmlab.kvm.actions import ACTIONS
 from kvmlab.kvm.config import Config
 from kvmlab.kvm.host import PAGE
 from kvmlab.kvm.invariants import Invariant
+from kvmlab.kvm.kernel_names import match_stack
+from kvmlab.kvm.scenario import Runner
 from kvmlab.kvm.system import Event, System
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ class TraceStep:
         actor: `vcpu0`, `mm`, `driver`, `nested`, `lru drain`.
         action: name of the action.
         detail: gfn and access, where there are any.
-        does: the action in a sentence.
+        does: what it did and with what outcome, in a sentence.
         event: the event itself.
         state: the state after it.
     """
@@ -111,16 +113,18 @@ class Exploration:
         ]
         return pd.DataFrame(rows, columns=["invariant", "name", "statement", "depth", "is_bug"])
 
-    def df_trace(self, invariant: str) -> pd.DataFrame:
+    def df_trace(self, invariant: str, stack: Sequence[str] = ()) -> pd.DataFrame:
         """A counterexample with the page counts after every step, for swim-lanes.
 
         Args:
             invariant: id of a violation.
+            stack: reliable functions of a reported stack, innermost first (`Replay.stack`), to mark the steps with.
 
         Returns:
             step, actor, action, detail, does, functions; for each page frame refcount_K, mapcount_K, use_K; for each
-            gfn pte_G, spte_G; batch (tuple of frames) and in_progress (tuple). Step 0 is the first state. Empty if
-            the invariant was not broken.
+            gfn pte_G, spte_G; batch (tuple of frames), in_progress (tuple); holders (tuple of `page K: name`), marks
+            (tuple: `stray put`, `bad page`, `in stack`) and frames (tuple: the step's functions that the stack shows).
+            Step 0 is the first state. Empty if the invariant was not broken.
         """
         import pandas as pd
 
@@ -128,10 +132,14 @@ class Exploration:
         if found is None:
             return pd.DataFrame()
         system = System(self.config)
-        rows = [_row(system, 0, "", "", "", "", (), system.first)]
+        runner = Runner(system)
+        rows = [_row(system, 0, "", "", "", "", (), system.first) | {"holders": (), "marks": (), "frames": ()}]
         for step in found.trace:
-            functions = ACTIONS[step.event.action].functions
-            rows.append(_row(system, step.step, step.actor, step.action, step.detail, step.does, functions, step.state))
+            taken = runner.take(step.event)
+            row = _row(system, step.step, step.actor, step.action, step.detail, step.does, taken.functions, step.state)
+            held = [f"page {k}: {name}" for k in range(system.machine.matter.pages) for name in runner.holders(k)]
+            frames = match_stack(taken.functions, stack).found
+            rows.append(row | {"holders": tuple(held), "marks": taken.marks(stack), "frames": frames})
         return pd.DataFrame(rows)
 
 

@@ -15,6 +15,7 @@ from kvmlab.kvm.policies import POLICIES, Policy, find_policy
 from kvmlab.kvm.search_python import Found, SearchResult, search
 from kvmlab.kvm.symmetry import canonical_by_vcpu
 from kvmlab.kvm.system import System
+from kvmlab.kvm.telling import tell
 from kvmlab.memory.state import read
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _trace(
                 continue
             steps.append(
                 TraceStep(place + 1, system.actor(event), ACTIONS[event.action].name, system.detail(event),
-                          ACTIONS[event.action].does, event, after)
+                          tell(system, state, event, after), event, after)
             )  # fmt: skip
             state = after
             break

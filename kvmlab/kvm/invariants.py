@@ -36,13 +36,18 @@ class Invariant:
     is_bug: bool
     sense: int | None
 
+    @property
+    def label(self) -> str:
+        """Id and name as one text: `I3 freed while mapped`; an event has its id alone."""
+        return f"{self.id} {self.name}" if self.is_bug or self.id.startswith("I") else self.id
+
 
 def _rule(number: int, sense: int | None, cuts: bool, name: str, statement: str) -> Invariant:
     return Invariant(number, f"I{number}", name, statement, cuts, True, sense)
 
 
-def _event(number: int, cuts: bool, name: str, statement: str) -> Invariant:
-    return Invariant(number, name, name, statement, cuts, False, None)
+def _event(number: int, cuts: bool, id: str, name: str, statement: str) -> Invariant:
+    return Invariant(number, id, name, statement, cuts, False, None)
 
 
 INVARIANTS: tuple[Invariant, ...] = (
@@ -61,11 +66,16 @@ INVARIANTS: tuple[Invariant, ...] = (
     _rule(12, 3, True, "stale TLB entry", "once no invalidation is in progress, no vCPU can use an old translation"),
     _rule(13, 2, True, "unguarded access", "no access outside the notifier to memory without reference or pin"),
     _rule(14, 3, True, "write lost", "no write outside the notifier to a page that writeback has cleaned"),
-    _event(15, True, "block lost", "a block is freed while somebody holds its tail: nonzero _refcount"),
-    _event(16, True, "count overflow", "a refcount does not fit into the model's field; nothing is said beyond"),
-    _event(17, False, "refused", "KVM_RUN returns -EFAULT: the policy refuses a PFNMAP page whose count is 0"),
-    _event(18, False, "EFAULT after bad page", "KVM_RUN returns -EFAULT: GUP finds a mapped page with count 0"),
-    _event(19, False, "hung guest", "the guest faults on such a page for ever, by async page faults (inferred)"),
+    _event(15, True, "block lost", "freed block has a count",
+           "a block is freed while somebody holds its tail: nonzero _refcount"),
+    _event(16, True, "count overflow", "more references than fit",
+           "a refcount does not fit into the model's field; nothing is said beyond"),
+    _event(17, False, "refused", "page turned down",
+           "KVM_RUN returns -EFAULT: the policy refuses a PFNMAP page whose count is 0"),
+    _event(18, False, "EFAULT after bad page", "GUP fails",
+           "KVM_RUN returns -EFAULT: GUP finds a mapped page with count 0"),
+    _event(19, False, "hung guest", "async page faults for ever",
+           "the guest faults on such a page for ever, by async page faults (inferred)"),
 )  # fmt: skip
 
 BY_NUMBER = {invariant.number: invariant for invariant in INVARIANTS}

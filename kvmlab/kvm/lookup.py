@@ -45,10 +45,16 @@ def exit_with_error(s: int, v: int, why: int, c: Machine) -> int:
 
 @model_code
 def holds_found(s: int, v: int, c: Machine) -> int:
-    """1 if the fault has a reference of what it found: all but v11 do, the newest policy not for PFNMAP pfns."""
+    """1 if the fault has a reference of what it found.
+
+    All but v11 take one of GUP's pages. Of PFNMAP pages the newest policy takes none, and one that classifies them only
+    of those whose count it found above 0 (the last row of v11's truth table, with FOLL_GET).
+    """
     if c.takes_ref == 0 or (c.driver_kind == UNCOUNTED and read(s, c.gfn, v) >= c.anon):
         return 0
-    return 0 if c.remapped == 3 and read(s, c.gfn, v) >= c.anon else 1
+    if c.remapped < 2 or read(s, c.gfn, v) < c.anon:
+        return 1
+    return read(s, c.accounted, v) if c.remapped == 2 else 0
 
 
 @model_code
@@ -130,13 +136,14 @@ def follow(s: int, v: int, ledger: Ledger | None, c: Machine) -> int:
         s = write(s, c.got, v, pte)
         return write(s, c.pc, v, POST_CHECK if c.early_checks != 0 else LOCKED)
     if c.remapped == 0 or (c.remapped == 1 and held):
-        s = get_page(s, page, FAULT + v, ledger, c.matter)
+        s = write(get_page(s, page, FAULT + v, ledger, c.matter), c.accounted, v, 1)
     elif c.remapped == 1:
         if ledger is not None:
             ledger.tried(page, FAULT + v, 0)
         return exit_with_error(s, v, REFUSED, c)
     elif c.remapped == 2 and held:
-        s = put_page(get_page(s, page, FAULT + v, ledger, c.matter), page, FAULT + v, ledger, c.matter)
-        s = write(s, c.accounted, v, 1)
+        s = write(get_page(s, page, FAULT + v, ledger, c.matter), c.accounted, v, 1)
+        if c.takes_ref == 0:
+            s = put_page(s, page, FAULT + v, ledger, c.matter)
     s = write(s, c.got, v, pte)
     return write(s, c.pc, v, POST_CHECK if c.early_checks != 0 else LOCKED)

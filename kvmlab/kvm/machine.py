@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kvmlab.kvm.config import DRIVERS, Config
+from kvmlab.kvm.policies import Remapped, Zap
 from kvmlab.memory.page import DRIVER_OWNED, Matter
 from kvmlab.memory.state import Field, Layout, write
 
@@ -106,7 +107,8 @@ def build_machine(config: Config) -> tuple[Machine, Layout, int]:
     what = _bits(config.pages + (driver > 0) + 1)
     matter = _matter(config, layout, config.pages + (driver > 0), gfns)
     policy = config.policy
-    classifies = int(policy.zap == 1)
+    # v11's SPTE bit, and what a fault remembers of the page it found.
+    classifies = int(policy.zap == Zap.BY_SPTE_BIT or policy.remapped == Remapped.CLASSIFY)
     works = int(config.zaps + config.writebacks > 0)
     vcpu = layout.records(
         {

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kvmlab.kvm import actions, mm, vcpu
 from kvmlab.kvm.host import EXITED, IDLE, NOTHING, map_new_page
+from kvmlab.kvm.kernel_names import match_stack
 from kvmlab.kvm.policies import AfterCheck
 from kvmlab.kvm.system import Event, System
+from kvmlab.kvm.telling import tell
 from kvmlab.memory.folio_batch import batch_entries
 from kvmlab.memory.ledger import Entry, Ledger
 from kvmlab.memory.page_state import PageState, page_state
@@ -16,6 +18,8 @@ from kvmlab.memory.state import read
 
 # The retry after a copy on write finds the PTE writable and needs no more; other retries come from other actors only.
 _RETRIES = 8
+# After these GUP has left its fast way in this fault.
+_WALKS = frozenset({vcpu.MAP_ZERO_PAGE, vcpu.MAP_ANON, vcpu.COW_START})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,17 @@ class Step:
     def bad_pages(self) -> tuple[int, ...]:
         """The pages that were found bad in this step."""
         return tuple(entry.page for entry in self.entries if entry.what == "bad page")
+
+    def marks(self, stack: Sequence[str] = ()) -> tuple[str, ...]:
+        """What is special about the step: `stray put`, `bad page`, `in stack`.
+
+        Args:
+            stack: reliable functions of a reported stack, innermost first; `in stack` says that all functions of the
+                step are in it, in their order.
+        """
+        marks = ["stray put"] * self.stray_put + ["bad page"] * bool(self.bad_pages)
+        inside = bool(stack) and bool(self.functions) and match_stack(self.functions, stack).agrees
+        return (*marks, *["in stack"] * inside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +116,7 @@ class Runner:
     """Walks a system along a script.
 
     Args:
-        system: a system with tracked pages.
+        system: a system; flags and lists of pages are only known if it tracks them.
         follow: frame whose counts the steps show.
         stop_when_reported: whether nothing more happens once that frame has been reported as a bad page.
 
@@ -119,6 +134,7 @@ class Runner:
         self.stop_when_reported = stop_when_reported
         self.state = system.first
         self._steps: list[Step] = []
+        self._slow: set[int] = set()
         self._bad: list[BadPage] = []
         self._ledger = Ledger(on_bad_page=self._on_bad_page)
 
@@ -147,6 +163,10 @@ class Runner:
             page = next((bad.page for bad in self._bad if bad.page.page == self.follow), page)
         born = any(entry.page == self.follow for entry in self._ledger.entries)
         action = actions.ACTIONS[event.action]
+        if event.action in _WALKS:
+            self._slow.add(event.actor)
+        elif event.action == vcpu.SNAPSHOT:
+            self._slow.discard(event.actor)
         step = Step(
             self._ledger.step,
             event,
@@ -197,6 +217,14 @@ class Runner:
         """Let another task drain the CPU's batch."""
         self.take(Event(mm.DRAIN, 0, 0))
 
+    def holders(self, page: int) -> tuple[str, ...]:
+        """Who holds references of a page by now, one name a reference.
+
+        Args:
+            page: number of its frame.
+        """
+        return self._ledger.holders(page)
+
     def finish(self) -> Run:
         """The run so far."""
         return Run(self.system, tuple(self._steps), tuple(self._bad), self._ledger, self.state)
@@ -204,7 +232,7 @@ class Runner:
     def _functions(self, before: int, event: Event, entries: Iterable[Entry]) -> tuple[str, ...]:
         names = actions.ACTIONS[event.action].functions
         policy = self.system.config.policy
-        if event.action == vcpu.GRAB and read(before, self.system.machine.slow, event.actor) == 0:
+        if event.action == vcpu.GRAB and event.actor not in self._slow:
             names = (*actions.FAULT_FUNCTIONS, "hva_to_pfn", "get_user_page_fast_only")
         if event.action == vcpu.CHECK_LATE:
             names = actions.FAULT_FUNCTIONS
@@ -226,20 +254,8 @@ class Runner:
         return vcpu.is_stale(before, event.actor, 1, 1, self.system.machine) != 0
 
     def _detail(self, before: int, event: Event, entries: Iterable[Entry]) -> str:
-        if event.action == vcpu.SNAPSHOT:
-            return f"guest {'writes' if event.arg & 1 else 'reads'} gfn {event.arg >> 1}, which has no fitting SPTE"
-        words = [actions.ACTIONS[event.action].does]
-        if event.action in (vcpu.CHECK_EARLY, vcpu.CHECK_LATE, vcpu.INSTALL):
-            words = [
-                "stale: the sequence moved on since the snapshot" if self._went_stale(before, event) else "not stale"
-            ]
-        if event.action == vcpu.GRAB and not self.system.config.policy.takes_ref:
-            words.append("it is dropped at once (no FOLL_GET)")
-        if any(entry.what == "put" and entry.holder == "lru_add batch" for entry in entries):
-            words.append("the batch is drained and drops its references")
-        for entry in entries:
-            if entry.stray:
-                words.append(f"page {entry.page}: put by the {entry.holder}, which holds no reference")
-            elif entry.what == "bad page":
-                words.append(f"page {entry.page}: last reference gone while it is mapped, reported")
-        return "; ".join(words)
+        said = tell(self.system, before, event, self.state)
+        if event.action != vcpu.CHECK_LATE:
+            strays = [f"page {e.page}: put by the {e.holder}, which holds no reference" for e in entries if e.stray]
+            said = "; ".join([said, *strays])
+        return said

@@ -230,3 +230,25 @@ def test_a_replay_is_the_same_every_time(report: Report) -> None:
         return [(s.state, s.functions) for s in found.steps], found.agreement, found.why
 
     assert key(replay(report)) == key(replay(report))
+
+
+def test_the_same_events_under_every_policy_are_one_table(report: Report) -> None:
+    import kvmlab
+
+    frame = kvmlab.replay(report).df_policies()
+    assert frame["policy"].tolist() == [p.id for p in POLICIES]
+    ends = frame.set_index("policy")
+    assert ends.loc["c_69", ["ends", "reason", "stray_put"]].tolist() == ["as reported", "nonzero mapcount", 13]
+    assert ends.loc["c_69", "differs"] == ()
+    others = ends.drop("c_69")
+    assert set(others["ends"]) == {"healthy page"}
+    assert others["stray_put"].isna().all()
+    assert others["differs"].map(lambda fields: "refcount" in fields).all()
+
+
+def test_the_functions_of_every_step_are_held_against_the_stack(report: Report) -> None:
+    found = replay(report)
+    assert found.stack[0] == "dump_stack_lvl" or "bad_page" in found.stack[:2]
+    for step in found.steps:
+        assert ("in stack" in found.marks(step)) == (step.marks(found.stack)[-1:] == ("in stack",))
+        assert "in stack" not in step.marks()
