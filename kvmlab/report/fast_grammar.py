@@ -42,6 +42,8 @@ STEPS: Mapping[int, Mapping[int, int]] = {
     },
 }  # fmt: skip
 
+# What the hash of a stack of unconfirmed entries begins with.
+LOOSE_STACK = 1
 # A longer report is left to the tolerant parser, which has a bound of its own.
 MAX_LINES = 1000
 # Bounds of the tolerant parser between two records of one report, in microseconds.

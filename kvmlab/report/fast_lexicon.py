@@ -97,7 +97,7 @@ class Lexicon:
     stacks: list[str] = field(default_factory=lambda: ["TASK"])
     learned: int = 0
     _ids: dict[object, int] = field(default_factory=dict)
-    _entries: dict[bytes, int] = field(default_factory=dict)
+    _meanings: dict[bytes, Meaning] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._ids[id(self.stacks), "TASK"] = 0
@@ -171,20 +171,19 @@ class Lexicon:
             return self._continuation(text)
         return Meaning(_SIMPLE.get(part, g.BAD))
 
-    def entry(self, line: bytes, length: int) -> int:
-        """Number of the entry of a call trace that a line is, as in `Meaning`; 0 if it is none.
+    def meaning(self, line: bytes, length: int) -> Meaning:
+        """The same as `message`, remembered.
 
         Args:
             line: the line without its ending.
             length: bytes of its prefix.
         """
         message = line[length:]
-        found = self._entries.get(message)
+        found = self._meanings.get(message)
         if found is None:
-            meaning = self.message(line, length)
-            found = meaning.number if meaning.found == g.FRAME else 0
-            if len(self._entries) < MAX_ENTRIES:
-                self._entries[message] = found
+            found = self.message(line, length)
+            if len(self._meanings) < MAX_ENTRIES:
+                self._meanings[message] = found
         return found
 
     def beginning(self, line: bytes, length: int) -> int:

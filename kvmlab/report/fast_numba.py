@@ -34,9 +34,9 @@ T_LENGTH, T_SECONDS, T_SECONDS_END, T_MICROS, T_CALLER, T_CALLER_END, T_STYLE, T
 S_ROWS, S_MARKS, S_UNKNOWN, S_LINES, S_AT, S_FULL, S_STRAY, S_SHORT = range(8)
 (
     C_GRAMMAR, C_OPEN, C_TIME, C_STACK, C_BOTTOM, C_PENDING, C_START, C_LINE, C_TEMPLATE, C_SECONDS_SHOWN, C_SECONDS,
-    C_TAUGHT,
-) = range(8, 20)  # fmt: skip
-N_STATE = 20
+    C_TAUGHT, C_LOOSE_STACK,
+) = range(8, 21)  # fmt: skip
+N_STATE = 21
 _QUIET, _WANTED, _UNKNOWN, _DETAIL = 0, 1, 2, 3
 # What a line does to the report that is open: it belongs to it, ends it, stands behind its end, or is not understood.
 _GOES_ON, _ENDS, _STANDS_BEHIND, _BREAKS = 0, 1, 2, 3
@@ -230,6 +230,13 @@ def _found(b, start, m, q, row, unknown, state, table, mask, seed, style, scratc
     return np.int64(table[slot + 1]), np.int64(table[slot + 2]), table[slot + 3]
 
 
+@njit(nogil=True, cache=True, inline="always")
+def _mix_marker(state, word):  # type: ignore[no-untyped-def]
+    """On which stack an entry is belongs to the stack, too."""
+    state[C_STACK] = np.int64(mixed(np.uint64(state[C_STACK]), word))
+    state[C_LOOSE_STACK] = np.int64(mixed(np.uint64(state[C_LOOSE_STACK]), word))
+
+
 @njit(nogil=True, cache=True)
 def _inside(  # type: ignore[no-untyped-def]
     b, start, m, q, t, us, last, row, forms, unknown, state, table, mask, seed, steps, line, scratch, quiet,
@@ -279,14 +286,18 @@ def _inside(  # type: ignore[no-untyped-def]
             state[C_STACK] = np.int64(mixed(np.uint64(state[C_STACK]), mix))
             if number & 2:
                 state[C_BOTTOM] = 1
+        else:
+            state[C_LOOSE_STACK] = np.int64(mixed(np.uint64(state[C_LOOSE_STACK]), mix))
     elif found == g.OPEN:
         if state[C_OPEN] >= 0:
             return _BREAKS
         state[C_OPEN] = np.int64(number)
+        _mix_marker(state, np.uint64(2 * number + 1))
     elif found == g.CLOSE:
         if state[C_OPEN] != number:
             return _BREAKS
         state[C_OPEN] = np.int64(-1)
+        _mix_marker(state, np.uint64(2 * number + 2))
         if number == 0:
             return _ENDS if row[r.FRAMES] > 0 else _BREAKS
     elif found == g.REASON:
@@ -318,6 +329,7 @@ def _open(b, m, q, us, start, line, t, row, unknown, state, table, mask, seed): 
     if how == 2:
         _learn(unknown, state, r.NAME, at, to, 0, key)
     state[C_GRAMMAR], state[C_OPEN], state[C_TIME], state[C_STACK], state[C_BOTTOM] = g.TITLED, -1, us, 0, 0
+    state[C_LOOSE_STACK] = g.LOOSE_STACK
     state[C_PENDING] = 1 if how == 2 else 0
     state[C_START], state[C_LINE], state[C_TEMPLATE] = start, line, t
     return how != 0
@@ -330,7 +342,7 @@ def _close(row, state, forms, stop, lines):  # type: ignore[no-untyped-def]
     row[r.STOP] = stop
     row[r.LINE] = state[C_LINE]
     row[r.LINES] = lines
-    row[r.STACK] = state[C_STACK]
+    row[r.STACK] = state[C_STACK] if row[r.RELIABLE] > 0 else state[C_LOOSE_STACK]
     row[r.STYLE] = forms[state[C_TEMPLATE] * 8 + T_STYLE]
     state[S_ROWS] += 1
 

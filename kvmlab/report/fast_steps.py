@@ -88,7 +88,10 @@ class Attempt:
         self._grammar = g.TITLED
         self._open = -1
         self._bottom = False
+        # Numbers of entries, and of markers below zero.
         self._reliable: list[int] = []
+        self._loose: list[int] = []
+        self._n_reliable = 0
         return True
 
     def take(self, line: bytes, template: Template, place: int, last: bool) -> Outcome:
@@ -128,18 +131,23 @@ class Attempt:
         if found == g.FRAME:
             row[r.FRAMES] += 1
             if meaning.number & 1:
+                self._n_reliable += 1
                 self._reliable.append(meaning.number)
                 if meaning.number & 2:
                     self._bottom = True
-                self._mixes[meaning.number] = meaning.mix
+            else:
+                self._loose.append(meaning.number)
+            self._mixes[meaning.number] = meaning.mix
         elif found == g.OPEN:
             if self._open >= 0:
                 return Outcome.BREAKS
             self._open = meaning.number
+            self._mark(-1 - 2 * meaning.number)
         elif found == g.CLOSE:
             if self._open != meaning.number:
                 return Outcome.BREAKS
             self._open = -1
+            self._mark(-2 - 2 * meaning.number)
             if meaning.number == _TASK_STACK:
                 return Outcome.ENDS if row[r.FRAMES] else Outcome.BREAKS
         elif found in _KEPT:
@@ -166,7 +174,7 @@ class Attempt:
         first, end = self._template.seconds
         one, two = self._template.caller
         known, reliable, mixes, row, steps = self._known.get, self._reliable, self._mixes, self.row, self._steps
-        begun, grammar, frames = at, self._grammar, 0
+        loose, begun, grammar, frames, n_reliable = self._loose, at, self._grammar, 0, 0
         while at < upto and kinds[at] == kind:
             start = starts[at]
             if text[start + first : start + end] != second:
@@ -184,10 +192,13 @@ class Attempt:
                 number = meaning.number
                 frames += 1
                 if number & 1:
+                    n_reliable += 1
                     reliable.append(number)
                     if number & 2:
                         self._bottom = True
-                    mixes[number] = meaning.mix
+                else:
+                    loose.append(number)
+                mixes[number] = meaning.mix
             else:
                 following = steps[grammar * g.N_CLASSES + found]
                 if following == g.DEAD or found in _BY_HAND or found == g.FRAME:
@@ -201,6 +212,7 @@ class Attempt:
         if at > begun:
             self._grammar = grammar
             row[r.FRAMES] += frames
+            self._n_reliable += n_reliable
             self._before = text[starts[at - 1] : ends[at - 1]], self._template
         return at
 
@@ -208,17 +220,21 @@ class Attempt:
         """The row of the report, which is whole."""
         row = self.row
         row[r.START], row[r.STOP], row[r.LINE], row[r.LINES] = start, stop, line, lines
-        row[r.RELIABLE] = len(self._reliable)
-        key = tuple(self._reliable)
+        row[r.RELIABLE] = self._n_reliable
+        key = tuple(self._reliable) if self._n_reliable else (0, *self._loose)
         stack = self._stacks.get(key)
         if stack is None:
-            stack = 0
-            for number in key:
-                stack = ((stack ^ self._mixes[number]) * _K) & MASK
+            stack = 0 if self._n_reliable else g.LOOSE_STACK
+            for number in key if self._n_reliable else key[1:]:
+                stack = ((stack ^ (self._mixes[number] if number >= 0 else -number)) * _K) & MASK
                 stack ^= stack >> 32
             self._stacks[key] = stack
         row[r.STACK] = _signed(stack)
         return row
+
+    def _mark(self, number: int) -> None:
+        self._reliable.append(number)
+        self._loose.append(number)
 
     def _quiet(self, line: bytes, length: int) -> bool:
         return self.lexicon.whole(line, length) == 1

@@ -25,6 +25,7 @@ from kvmlab.report.records import Report
 from kvmlab.report.scan_fold import folded
 from kvmlab.report.scan_regions import NotPlain, Regions
 from kvmlab.report.scan_result import Scan
+from kvmlab.report.scan_stacks import Stack, stacks_of
 from kvmlab.report.scan_text import FileText, MemoryText, StreamText, compression, gunzip_blocks, gunzipped
 from kvmlab.text.prefix import match_prefix
 from kvmlab.text.reader import read_text
@@ -205,7 +206,8 @@ def _engine(name: str, size: int, lexicon: Lexicon) -> Engine:
 
 def _slowly(name: str, what: str | bytes, given: dict[str, int]) -> Scan:
     log = read_log(what, **given)
-    return Scan(name, "slow", len(log.source.data), log.text.n_lines, _no_rows(), Lexicon(), list(log.reports), {})
+    size, lines = len(log.source.data), log.text.n_lines
+    return Scan(name, "slow", size, lines, _no_rows(), Lexicon(), list(log.reports), {}, log=log)
 
 
 def _no_rows() -> Any:
@@ -258,7 +260,7 @@ class _Job:
     progress: Progress | None
     rows: list[Any] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
-    stacks: dict[int, tuple[tuple[str, str | None], ...]] = field(default_factory=dict)
+    stacks: dict[int, Stack] = field(default_factory=dict)
     lines: int = 0
     at: int = 0
     row_stop: int = 0
@@ -360,8 +362,6 @@ class _Job:
         return found, begin, self._new_stacks(chunk, found)
 
     def _new_stacks(self, chunk: Chunk, found: Found) -> Any:
-        from kvmlab.report.scan_stacks import stacks_of
-
         return stacks_of(chunk, found, self.engine.lexicon, self.stacks)
 
     def _take(self, found: Found, base: int, stacks: Any) -> None:

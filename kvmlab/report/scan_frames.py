@@ -13,7 +13,7 @@ from kvmlab.report import fast_rows as r
 from kvmlab.report import frames
 from kvmlab.report.frames import REPORT_COLUMNS
 from kvmlab.report.records import Report
-from kvmlab.report.scan_result import EXTRA_COLUMNS, titles_of
+from kvmlab.report.scan_result import EXTRA_COLUMNS, positions_of, titles_of
 
 if TYPE_CHECKING:
     from kvmlab.report.scan_result import Scan
@@ -41,11 +41,14 @@ def df_bad_pages(scan: Scan, reports: Sequence[Report]) -> pd.DataFrame:
 
 
 def df_stacks(scan: Scan, reports: Sequence[Report]) -> pd.DataFrame:
-    """One row a reliable entry of each different stack, innermost first; `reports`: how many reports have it."""
+    """One row an entry of each different stack, innermost first; `reports`: how many reports have it."""
     of_rows, of_reports, stacks = scan.stack_numbers(reports)
     counts = np.bincount(np.concatenate([of_rows, np.array(of_reports, np.int64)]), minlength=len(stacks))
-    rows = [(s, i, f, m, int(counts[s])) for s, stack in enumerate(stacks) for i, (f, m) in enumerate(stack)]
-    kinds = {"stack": "int64", "frame": "int64", "function": "str", "module": "str", "reports": "int64"}
+    rows = [(s, i, *entry, int(counts[s])) for s, stack in enumerate(stacks) for i, entry in enumerate(stack)]
+    kinds = {
+        "stack": "int64", "frame": "int64", "function": "str", "module": "str", "context": "str", "confirmed": "bool",
+        "reports": "int64",
+    }  # fmt: skip
     names = list(kinds)
     data = {name: pd.Series([row[k] for row in rows], dtype=kinds[name]) for k, name in enumerate(names)}
     return pd.DataFrame(data, columns=names)
@@ -55,7 +58,7 @@ def _merged(
     scan: Scan, reports: Sequence[Report], columns: dict[str, str], slow: Callable[..., pd.DataFrame], extra: bool
 ) -> pd.DataFrame:
     own = _from_rows(scan, columns)
-    ranks = _ranks(scan)
+    ranks = positions_of(scan)
     own["report"] = ranks[: len(scan.rows)]
     of_rows, of_reports, _ = scan.stack_numbers(reports) if extra else (None, [], None)
     if extra:
@@ -71,17 +74,6 @@ def _merged(
         frame = pd.concat([frame, others[list(columns)]]) if len(frame) else others[list(columns)]
         frame = frame.sort_values("report", kind="stable")
     return frame.reset_index(drop=True).astype({"report": "int64"})
-
-
-def _ranks(scan: Scan) -> Any:
-    """Position of every row, then of every report, among all of the log."""
-    if not scan.reports:
-        return np.arange(len(scan.rows))
-    first = np.array([x.span.first_line for x in scan.reports], np.int64)
-    order = np.argsort(np.concatenate([scan.rows[:, r.LINE] + 1, first]), kind="stable")
-    ranks = np.empty(len(order), np.int64)
-    ranks[order] = np.arange(len(order))
-    return ranks
 
 
 def _from_rows(scan: Scan, columns: dict[str, str]) -> dict[str, Any]:

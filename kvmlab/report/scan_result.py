@@ -17,6 +17,9 @@ from kvmlab.report.scan_stacks import Stack, numbered
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kvmlab.report.log import Log
+    from kvmlab.report.scan_groups import Group
+
 _TITLE = "BUG: Bad page state in process "
 # Columns that follow those of `Log.df_bad_pages`.
 EXTRA_COLUMNS = {
@@ -38,6 +41,7 @@ class Scan:
         reports: all other reports, read by the tolerant parser.
         stacks: functions by the hash that stands in a row.
         repeats: how often the report of a row stands in the log once more, by row.
+        log: the whole log, if only the tolerant parser could read it.
     """
 
     path: str
@@ -49,6 +53,7 @@ class Scan:
     reports: list[Report] = field(repr=False)
     stacks: dict[int, Stack] = field(repr=False)
     repeats: dict[int, int] = field(default_factory=dict, repr=False)
+    log: Log | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.reports)
@@ -67,18 +72,33 @@ class Scan:
     def df_bad_pages(self) -> pd.DataFrame:
         """One row a bad page: columns of `Log.df_bad_pages`, then `mapping`, `page_type`, `raw0` to `raw7`, `stack`.
 
-        `stack` is the number of the stack in `df_stacks`; two reports have the same one if the functions and modules of
-        their reliable entries are the same.
+        `stack` is the number of the stack in `df_stacks`; two reports have the same one if functions, modules and stack
+        names of their confirmed entries are the same.
         """
         from kvmlab.report.scan_frames import df_bad_pages
 
         return df_bad_pages(self, self._slow_bad_pages())
 
     def df_stacks(self) -> pd.DataFrame:
-        """One row a reliable entry of each different stack: `stack`, `frame`, `function`, `module`, `reports`."""
+        """One row an entry of each different stack.
+
+        Columns `stack`, `frame` (from 0, innermost first), `function`, `module`, `context` (`TASK`, `IRQ`, ...),
+        `confirmed`, `reports` (how many have it). Unconfirmed entries stand only in stacks that have no others.
+        """
         from kvmlab.report.scan_frames import df_stacks
 
         return df_stacks(self, self._slow_bad_pages())
+
+    def groups(self) -> list[Group]:
+        """The reports that stand in the rows, by stack and reason: one light report for all that are alike."""
+        from kvmlab.report.scan_groups import groups_of
+
+        return groups_of(self)
+
+    @property
+    def positions(self) -> Any:
+        """Position of each of `reports` among the rows of `df_reports` (numpy int64)."""
+        return positions_of(self)[len(self.rows) :]
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
         """Writes `df_bad_pages` to a Parquet file; needs pyarrow (`pip install kvmlab[fleet]`).
@@ -99,6 +119,17 @@ class Scan:
 
     def _slow_bad_pages(self) -> list[Report]:
         return [x for x in self.reports if x.kind is Kind.BAD_PAGE and x.pfn is not None]
+
+
+def positions_of(scan: Scan) -> Any:
+    """Position of every row, then of every report, among all of the log."""
+    if not scan.reports:
+        return np.arange(len(scan.rows))
+    first = np.array([x.span.first_line for x in scan.reports], np.int64)
+    order = np.argsort(np.concatenate([scan.rows[:, r.LINE] + 1, first]), kind="stable")
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order))
+    return ranks
 
 
 def title_of(scan: Scan, i: int) -> str:

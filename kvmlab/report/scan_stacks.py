@@ -1,28 +1,47 @@
-"""The functions of the stacks that a scan has met: for each new hash of a row, names are read from its lines once."""
+"""The stacks that a scan has met: for each new hash of a row, the entries are read from its lines once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_chunk import Chunk, Found
 from kvmlab.report.fast_lexicon import Lexicon, prefix_end
 from kvmlab.report.records import Report
 
-Stack = tuple[tuple[str, str | None], ...]
+
+class StackEntry(NamedTuple):
+    """What of an entry of a call trace makes two stacks the same.
+
+    Args:
+        function: the symbol as printed, without its offset.
+        module: its module, None for the core kernel.
+        context: the stack that it is on (`TASK`, `IRQ`, ...), None before any marker.
+        confirmed: whether the unwinder confirmed it.
+    """
+
+    function: str
+    module: str | None
+    context: str | None
+    confirmed: bool
+
+
+# The confirmed entries, innermost first; all entries of a trace that has none.
+Stack = tuple[StackEntry, ...]
 
 
 def stacks_of(chunk: Chunk, found: Found, lexicon: Lexicon, known: dict[int, Stack]) -> dict[int, Stack]:
-    """Function and module of the reliable entries of each stack in a chunk that is not known yet, innermost first.
+    """The stacks in a chunk that are not known yet, by their hash.
 
     Args:
         chunk: the chunk.
         found: what an engine found in it.
         lexicon: what lines mean.
-        known: the stacks of other chunks, by their hash.
+        known: the stacks of other chunks.
     """
     new: dict[int, Stack] = {}
     hashes, firsts = np.unique(found.rows[:, r.STACK], return_index=True)
@@ -34,17 +53,26 @@ def stacks_of(chunk: Chunk, found: Found, lexicon: Lexicon, known: dict[int, Sta
 
 
 def _read(trace: bytes, lexicon: Lexicon) -> Stack:
-    entries: list[tuple[str, str | None]] = []
+    entries: list[StackEntry] = []
+    context: str | None = None
     for line in trace.splitlines():
-        number = lexicon.entry(line, prefix_end(line.decode("ascii", "replace")))
-        if number & 1:
-            entries.append(lexicon.functions[number >> 2])
-    return tuple(entries)
+        meaning = lexicon.meaning(line, prefix_end(line.decode("ascii", "replace")))
+        if meaning.found == g.FRAME:
+            entries.append(StackEntry(*lexicon.functions[meaning.number >> 2], context, bool(meaning.number & 1)))
+        elif meaning.found in (g.OPEN, g.CLOSE):
+            context = lexicon.stacks[meaning.number] if meaning.found == g.OPEN else None
+    return _chosen(entries)
+
+
+def _chosen(entries: Iterable[StackEntry]) -> Stack:
+    held = tuple(entries)
+    return tuple(entry for entry in held if entry.confirmed) or held
 
 
 def stack_of(report: Report) -> Stack:
     """The same of a report that the tolerant parser has read."""
-    return () if report.call_trace is None else tuple((f.function, f.module) for f in report.call_trace.reliable)
+    frames = () if report.call_trace is None else report.call_trace.frames
+    return _chosen(StackEntry(f.function, f.module, f.context, f.reliable) for f in frames)
 
 
 def numbered(rows: Any, stacks: dict[int, Stack], reports: Iterable[Report]) -> tuple[Any, list[int], list[Stack]]:

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kvmlab.report.log import read_log
+from kvmlab.report.log import Log, read_log
+from kvmlab.report.records import Report
 from kvmlab.report.scan import scan_log
+from kvmlab.report.scan_result import Scan
 from tests.report.generator import DAMAGES, ENDINGS, STYLES, damaged, log
 
 ENGINES = ("python", "numba")
@@ -34,10 +36,36 @@ def check(data: bytes | str, engine: str, chunk: int = 1 << 22) -> int:
         assert bad[f"raw{i}"].astype(object).where(bad[f"raw{i}"].notna(), None).tolist() == [
             w[i] if len(w) > i else None for w in words
         ]
-    stacks = fast.df_stacks().groupby("stack")["function"].agg(list).to_dict()
-    reliable = [[] if x.call_trace is None else [f.function for f in x.call_trace.reliable] for x in pages]
-    assert [stacks.get(s, []) for s in bad["stack"].tolist()] == reliable
+    table = fast.df_stacks()
+    held = table.astype(object).where(table.notna(), None)[["function", "module", "context", "confirmed"]]
+    stacks = {n: held.loc[at].values.tolist() for n, at in table.groupby("stack").groups.items()}
+    assert [stacks.get(s, []) for s in bad["stack"].tolist()] == [_entries(report) for report in pages]
+    check_groups(fast, slow)
     return len(fast.rows)
+
+
+def _entries(report: Report) -> list[list[object]]:
+    frames = () if report.call_trace is None else report.call_trace.frames
+    found = [[f.function, f.module, f.context, f.reliable] for f in frames]
+    return [entry for entry in found if entry[3]] or found
+
+
+def check_groups(fast: Scan, slow: Log) -> None:
+    """What stands for many reports must be like each of them in all that families are judged by."""
+    places = fast.positions.tolist()
+    for group in fast.groups():
+        shown = group.report
+        for at in group.positions.tolist():
+            places.append(at)
+            report = slow.reports[at]
+            assert report.page is not None
+            assert shown.page is not None
+            assert (shown.kind, shown.page.reason) == (report.kind, report.page.reason)
+            assert _entries(shown) == _entries(report)
+        first = slow.reports[group.positions[0]]
+        assert (shown.title, shown.pfn, shown.process) == (first.title, first.pfn, first.process)
+        assert (shown.span.first_line, shown.span.last_line) == (first.span.first_line, first.span.last_line)
+    assert sorted(places) == list(range(len(slow.reports)))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
