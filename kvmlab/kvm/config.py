@@ -100,7 +100,7 @@ CONFIG_WORDS = {
     "A": "anonymous page, one munmap",
     "T": "driver's tail page",
     "R": "driver's counted page, two vCPUs",
-    "X": "tail freed without unmapping",
+    "X": "tail freed without unmapping: the driver's bug",
 }
 """What each of `NAMED` is, in a few words."""
 

@@ -97,6 +97,14 @@ class Policy:
     stale_exits: bool = False
     stale_put: bool = False
 
+    @property
+    def span(self) -> str:
+        """The stock kernels that have it, shortly: `6.8 to 6.12`, `6.13 on`, `never merged`."""
+        if self.since is None:
+            return "never merged"
+        first = f"{self.since[0]}.{self.since[1]}"
+        return f"{first} on" if self.until is None else f"{first} to {self.until[0]}.{self.until[1]}"
+
 
 POLICIES: tuple[Policy, ...] = (
     Policy(
