@@ -116,7 +116,7 @@ def _nothing_done(s: Any, action: Any, ledger: Any, c: Any) -> Any:
     return s
 
 
-def _none_added(s: Any, out: Any, n: Any, c: Any) -> Any:
+def _none_added(s: Any, codes: Any, states: Any, n: Any, c: Any) -> Any:
     return n
 
 
@@ -125,23 +125,23 @@ _ABSENT: dict[Any, tuple[Callable[[Machine], bool], Callable[..., Any]]] = {
     driver.driver_step: (lambda c: c.driver == 0, _nothing_done),
     lookup.follow: (lambda c: c.driver == 0, _nothing_done),
     nested.nested_step: (lambda c: c.nested == 0, _nothing_done),
-    events.other_events: (lambda c: c.driver == 0 and c.nested == 0, _none_added),
+    events.other_successors: (lambda c: c.driver == 0 and c.nested == 0, _none_added),
 }
 
 
 def _register(function: Callable[..., Any]) -> None:
     if function not in _ABSENT:
-        register_jitable(function)
+        register_jitable(**_OPTIONS)(function)
         return
     absent, stand_in = _ABSENT[function]
 
-    @overload(function, strict=False)
+    @overload(function, strict=False, jit_options=_OPTIONS)
     def choose(*arguments: Any) -> Any:
         return stand_in if absent(arguments[-1].value) else function
 
 
 for _function in all_model_code():
-    if _function not in (state.read, state.write):
+    if _function not in (state.read, state.write, state.put_state):
         _register(_function)
 
 
@@ -201,6 +201,11 @@ def _store(table: Any, i: Any, s: Any) -> Any:
         table[1][i] = s[1]
 
     return two
+
+
+@overload(state.put_state, strict=False, jit_options=_OPTIONS)
+def _put_state(states: Any, i: Any, s: Any) -> Any:
+    return lambda states, i, s: store(states, i, s)
 
 
 @overload(spread, jit_options=_OPTIONS, strict=False)

@@ -21,7 +21,7 @@ from kvmlab.kvm.nested import MAP, MAPPED, UNMAP, USE, nested_step, next_nested_
 from kvmlab.kvm.vcpu import SNAPSHOT, needs_fault, next_action, snapshot, vcpu_step
 from kvmlab.memory.folio_batch import lru_add_drain
 from kvmlab.memory.ledger import Ledger
-from kvmlab.memory.state import model_code, read, write
+from kvmlab.memory.state import model_code, put_state, read, write
 
 ACTION_SHIFT = 16
 ACTOR_SHIFT = 12
@@ -60,88 +60,95 @@ def apply(s: int, code: int, ledger: Ledger | None, c: Machine) -> int:
 
 
 @model_code
-def vcpu_events(s: int, v: int, out: Any, n: int, c: Machine) -> int:
+def add(codes: Any, states: Any, n: int, code: int, after: int) -> int:
+    """Note one event and the state after it; the number of those noted."""
+    codes[n] = code
+    put_state(states, n, after)
+    return n + 1
+
+
+@model_code
+def vcpu_successors(s: int, v: int, codes: Any, states: Any, n: int, c: Machine) -> int:
     """Events of one vCPU: an access that faults, if it runs the guest; else the next step of its fault."""
     if read(s, c.pc, v) != IDLE:
         action = next_action(s, v, c)
-        if action != 0:
-            out[n] = event_code(action, v, 0)
-            n += 1
-        return n
+        if action == 0:
+            return n
+        return add(codes, states, n, event_code(action, v, 0), vcpu_step(s, v, action, None, c))
     for g in range(c.gfns):
-        if c.reads != 0 and needs_fault(s, g, READ, c) != 0:
-            out[n] = event_code(SNAPSHOT, v, g * 2 + READ)
-            n += 1
-        if c.writes != 0 and needs_fault(s, g, WRITE, c) != 0:
-            out[n] = event_code(SNAPSHOT, v, g * 2 + WRITE)
-            n += 1
+        for access in (READ, WRITE):
+            wanted = c.reads if access == READ else c.writes
+            if wanted != 0 and needs_fault(s, g, access, c) != 0:
+                n = add(codes, states, n, event_code(SNAPSHOT, v, g * 2 + access), snapshot(s, v, g, access, c))
         if c.tlbs != 0:
             spte = read(s, c.spte, g)
             if spte != NOTHING and read(s, tlb_of(g, c), v) != spte:
-                out[n] = event_code(FILL_TLB, v, g)
-                n += 1
+                n = add(codes, states, n, event_code(FILL_TLB, v, g), write(s, tlb_of(g, c), v, spte))
     return n
 
 
 @model_code
-def mm_events(s: int, out: Any, n: int, c: Machine) -> int:
+def mm_successors(s: int, codes: Any, states: Any, n: int, c: Machine) -> int:
     """Events of the mm thread: the next step of its operation, or the start of one."""
     if read(s, c.mm_pc, 0) != MM_IDLE:
-        out[n] = event_code(next_mm_action(s, c), 0, 0)
-        return n + 1
+        action = next_mm_action(s, c)
+        return add(codes, states, n, event_code(action, 0, 0), mm_step(s, action, None, c))
     left = read(s, c.mm_left, 0)
     if left != 0:
         if c.zap_any != 0:
             for g in range(c.anon):
-                out[n] = event_code(ZAP_START, 0, g)
-                n += 1
+                n = add(codes, states, n, event_code(ZAP_START, 0, g), zap_start(s, g, None, c))
         else:
-            out[n] = event_code(ZAP_START, 0, (c.zaps - left) % c.anon)
-            n += 1
+            g = (c.zaps - left) % c.anon
+            n = add(codes, states, n, event_code(ZAP_START, 0, g), zap_start(s, g, None, c))
     left = read(s, c.wb_left, 0)
     if left != 0:
-        out[n] = event_code(WRITEBACK_START, 0, (c.writebacks - left) % c.anon)
-        n += 1
+        g = (c.writebacks - left) % c.anon
+        n = add(codes, states, n, event_code(WRITEBACK_START, 0, g), writeback_start(s, g, None, c))
     return n
 
 
 @model_code
-def other_events(s: int, out: Any, n: int, c: Machine) -> int:
+def other_successors(s: int, codes: Any, states: Any, n: int, c: Machine) -> int:
     """Events of the driver and of the nested user."""
     action = next_driver_action(s, c)
     if action != 0:
-        out[n] = event_code(action, 0, 0)
-        n += 1
+        n = add(codes, states, n, event_code(action, 0, 0), driver_step(s, action, None, c))
     action = next_nested_action(s, c)
     if action != 0:
-        out[n] = event_code(action, 0, 0)
-        n += 1
+        n = add(codes, states, n, event_code(action, 0, 0), nested_step(s, action, None, c))
     if c.nested != 0 and read(s, c.nested_pc, 0) == MAPPED:
-        out[n] = event_code(USE, 0, 0)
-        out[n + 1] = event_code(UNMAP, 0, 0)
-        n += 2
+        n = add(codes, states, n, event_code(USE, 0, 0), nested_step(s, USE, None, c))
+        n = add(codes, states, n, event_code(UNMAP, 0, 0), nested_step(s, UNMAP, None, c))
     return n
 
 
 @model_code
-def drain_events(s: int, out: Any, n: int, c: Machine) -> int:
+def drain_successors(s: int, codes: Any, states: Any, n: int, c: Machine) -> int:
     """The drain of the batch by somebody else, at any time while something is in it."""
-    if read(s, c.matter.batch, 0) != 0:
-        out[n] = event_code(DRAIN, 0, 0)
-        n += 1
-    return n
+    if read(s, c.matter.batch, 0) == 0:
+        return n
+    return add(codes, states, n, event_code(DRAIN, 0, 0), lru_add_drain(s, None, c.matter))
 
 
 @model_code
-def all_events(s: int, out: Any, c: Machine) -> int:
-    """Write the codes of all events that a state allows into `out` and return how many they are.
+def successors(s: int, codes: Any, states: Any, c: Machine) -> int:
+    """Write all events that a state allows, and the states after them, and return how many they are.
 
     The order is fixed: vCPUs by number, then the mm thread, the driver, the nested user, and the drain.
+
+    Args:
+        s: the state.
+        codes: room for `most_events` numbers of events.
+        states: the same room for the states after them.
+        c: the machine.
     """
     n = 0
     for v in range(c.vcpus):
-        n = vcpu_events(s, v, out, n, c)
-    return drain_events(s, out, other_events(s, out, mm_events(s, out, n, c), c), c)
+        n = vcpu_successors(s, v, codes, states, n, c)
+    n = mm_successors(s, codes, states, n, c)
+    n = other_successors(s, codes, states, n, c)
+    return drain_successors(s, codes, states, n, c)
 
 
 def most_events(c: Machine) -> int:
@@ -150,4 +157,4 @@ def most_events(c: Machine) -> int:
     return accesses + (c.anon if c.zap_any else 1) + (c.writebacks > 0) + (c.driver > 0) + 2 * c.nested + 1
 
 
-__all__ = ["UNMAP_START", "all_events", "apply", "event_code", "most_events"]
+__all__ = ["UNMAP_START", "apply", "event_code", "most_events", "successors"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from kvmlab.kvm.driver import CLEARED, GONE, OWNS, UNMAPPED, UNMAPPING
-from kvmlab.kvm.events import apply, drain_events, mm_events, other_events, vcpu_events
+from kvmlab.kvm.events import drain_successors, mm_successors, other_successors, vcpu_successors
 from kvmlab.kvm.host import (
     COW_COPY,
     COW_END,
@@ -17,6 +17,7 @@ from kvmlab.kvm.host import (
     PRE_CHECK,
     RELEASE,
 )
+from kvmlab.kvm.machine import Machine
 from kvmlab.kvm.mm import MM_CLEARED, MM_GATHERED, MM_IDLE, MM_STARTED, MM_WRITING
 from kvmlab.kvm.system import System
 
@@ -73,17 +74,15 @@ class Actor:
     Args:
         at, low: place of the program counter, and the mask of its width; 0 and 0 if it has none.
         masks: bits that it reads and writes, by program counter.
-        events: writes the codes of its events.
-        system: the system.
+        successors: writes the codes of its events, and the states after them.
     """
 
-    __slots__ = ("_events", "_machine", "at", "low", "masks", "steps")
+    __slots__ = ("_successors", "at", "low", "masks", "steps")
 
     def __init__(
-        self, at: int, low: int, masks: tuple[int, ...], events: Callable[[int, list[int]], int], system: System
+        self, at: int, low: int, masks: tuple[int, ...], successors: Callable[[int, list[int], list[int]], int]
     ) -> None:
-        self.at, self.low, self.masks, self._events = at, low, masks, events
-        self._machine = system.machine
+        self.at, self.low, self.masks, self._successors = at, low, masks, successors
         self.steps: dict[int, tuple[int, ...]] = {}
 
     def changes(self, s: int, out: list[int]) -> tuple[int, ...]:
@@ -91,10 +90,10 @@ class Actor:
 
         Args:
             s: the state.
-            out: room for the codes of events.
+            out: room for the states after its events.
         """
-        n = self._events(s, out)
-        return tuple(s ^ apply(s, code, None, self._machine) for code in out[:n])
+        n = self._successors(s, [0] * len(out), out)
+        return tuple(s ^ after for after in out[:n])
 
 
 def bits_of(system: System, names: Iterable[str], only: int | None = None) -> int:
@@ -126,8 +125,13 @@ def _by_pc(table: dict[int, Names], size: int, always: int, system: System, who:
     return tuple(masks)
 
 
+def _of_vcpu(v: int, c: Machine) -> Callable[[int, list[int], list[int]], int]:
+    """The successors of one vCPU."""
+    return lambda s, codes, states: vcpu_successors(s, v, codes, states, 0, c)
+
+
 def actors(system: System) -> list[Actor]:
-    """The actors of a system, in the order of `all_events`.
+    """The actors of a system, in the order of `successors`.
 
     Args:
         system: the system.
@@ -139,20 +143,27 @@ def actors(system: System) -> list[Actor]:
         own = bits_of(system, [*_OWN, *tlbs], only=v)
         at = c.pc.at + c.pc.stride * v
         masks = _by_pc(VCPU, 1 << c.pc.width, own, system, "vcpu")
-        found.append(
-            Actor(at, (1 << c.pc.width) - 1, masks, lambda s, out, v=v: vcpu_events(s, v, out, 0, c), system)  # type: ignore[misc]
-        )
+        found.append(Actor(at, (1 << c.pc.width) - 1, masks, _of_vcpu(v, c)))
     masks = _by_pc(MM, 1 << c.mm_pc.width, bits_of(system, _MM), system, "mm")
-    found.append(Actor(c.mm_pc.at, (1 << c.mm_pc.width) - 1, masks, lambda s, out: mm_events(s, out, 0, c), system))
+    found.append(
+        Actor(
+            c.mm_pc.at, (1 << c.mm_pc.width) - 1, masks, lambda s, codes, states: mm_successors(s, codes, states, 0, c)
+        )
+    )
     if c.driver or c.nested:
         always = bits_of(system, _OUTSIDE | (MATTER | {"pte", "clean"} if c.nested else frozenset()))
         masks = _by_pc(DRIVER, 1 << c.driver_pc.width, always, system, "driver")
         found.append(
             Actor(
-                c.driver_pc.at, (1 << c.driver_pc.width) - 1, masks, lambda s, out: other_events(s, out, 0, c), system
+                c.driver_pc.at,
+                (1 << c.driver_pc.width) - 1,
+                masks,
+                lambda s, codes, states: other_successors(s, codes, states, 0, c),
             )
         )
-    found.append(Actor(0, 0, (bits_of(system, MATTER),), lambda s, out: drain_events(s, out, 0, c), system))
+    found.append(
+        Actor(0, 0, (bits_of(system, MATTER),), lambda s, codes, states: drain_successors(s, codes, states, 0, c))
+    )
     return found
 
 

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from kvmlab.kvm import compiled
 from kvmlab.kvm.compiled import first_place, holds, key, load, search_from, spread, store
-from kvmlab.kvm.events import all_events, apply, most_events
+from kvmlab.kvm.events import most_events, successors
 from kvmlab.kvm.invariants import ALARM_BITS, broken
 from kvmlab.kvm.machine import Machine
 from kvmlab.kvm.symmetry import sort_vcpus, vcpu_record
@@ -27,8 +28,8 @@ from kvmlab.memory.state import all_model_code, read, write
 NUMBERS = 20
 """Room for the numbers of invariants and events."""
 
-RECENT_BITS = 14
-"""States that each thread remembers, as a power of two: 256 KiB for states of one word."""
+RECENT_BITS = 13
+"""States that each thread remembers, as a power of two: 64 KiB for states of one word."""
 
 LOOKAHEAD = 256
 """States whose places in the table are fetched before the first of them is looked at."""
@@ -36,9 +37,10 @@ LOOKAHEAD = 256
 
 @cache
 def model_digest() -> int:
-    """A number that changes when a file with model code does."""
+    """A number that changes when a file with model code does, or one that decides how it is compiled."""
     digest = hashlib.sha256()
-    for path in sorted({inspect.getfile(function) for function in all_model_code()} | {__file__}):
+    sources = {inspect.getfile(function) for function in all_model_code()} | {__file__, compiled.__file__}
+    for path in sorted(sources):
         digest.update(Path(path).read_bytes())
     return int.from_bytes(digest.digest()[:4], "little") | 1
 
@@ -81,26 +83,18 @@ def build_kernels(c: Machine, cutting: int, parts: int, symmetry: bool) -> Kerne
 
     @njit(nogil=True, cache=True)
     def expand(
-        frontier: Any,
-        ids: Any,
-        low: int,
-        high: int,
-        recent: Any,
-        out: Any,
-        parents: Any,
-        counts: Any,
-        found: Any,
-        found_states: Any,
-        found_parents: Any,
-    ) -> int:
+        frontier: Any, first_id: int, low: int, high: int, states: Any, recent: Any, out: Any, parents: Any,
+        choices: Any, counts: Any, found: Any, found_states: Any, found_parents: Any,
+    ) -> int:  # fmt: skip
         codes = np.empty(most, np.int64)
         taken = 0 if source_digest else 1
         for place in range(low, high):
             s = load(frontier, place)
-            n = all_events(s, codes, c)
+            me = first_id + place * parts
+            n = successors(s, codes, states, c)
             taken += n
             for e in range(n):
-                y = apply(s, codes[e], None, c)
+                y = load(states, e)
                 raised = read(y, alarm, 0)
                 if raised != 0:
                     bits = alarms[raised]
@@ -109,7 +103,7 @@ def build_kernels(c: Machine, cutting: int, parts: int, symmetry: bool) -> Kerne
                         if bits >> number & 1 and found[number] == 0:
                             found[number] = 1
                             store(found_states, number, y)
-                            found_parents[number] = ids[place]
+                            found_parents[number] = me
                     if bits & cutting:
                         continue
                 if symmetry:
@@ -123,14 +117,15 @@ def build_kernels(c: Machine, cutting: int, parts: int, symmetry: bool) -> Kerne
                 part = np.int64(h & np.uint64(1)) if parts == 2 else 0
                 at = counts[part]
                 store(out[part], at, y)
-                parents[part][at] = ids[place]
+                parents[part][at] = me
+                choices[part][at] = e
                 counts[part] = at + 1
         return taken
 
     @njit(nogil=True, cache=True)
     def insert(
-        table: Any, parents: Any, size: int, part: int, source: Any, source_parents: Any, n: int,
-        frontier: Any, ids: Any, m: int, found: Any, found_states: Any, found_parents: Any,
+        table: Any, size: int, source: Any, parents: Any, choices: Any, n: int, frontier: Any, m: int,
+        origins: Any, chosen: Any, used: int, found: Any, found_states: Any, found_parents: Any,
     ) -> int:  # fmt: skip
         places = np.empty(LOOKAHEAD if source_digest else 1, np.int64)
         seen = np.empty(LOOKAHEAD, np.int64)
@@ -144,13 +139,9 @@ def build_kernels(c: Machine, cutting: int, parts: int, symmetry: bool) -> Kerne
                 s = load(source, start + i)
                 wanted = key(s)
                 at = places[i]
-                if seen[i] != 0:
-                    if holds(table, at, wanted):
-                        continue
-                    at = search_from(table, size, at, wanted)
-                    if table[0][at] != 0:
-                        continue
-                elif table[0][at] != 0:
+                if seen[i] != 0 and holds(table, at, wanted):
+                    continue
+                if table[0][at] != 0:
                     at = search_from(table, size, at, wanted)
                     if table[0][at] != 0:
                         continue
@@ -160,13 +151,14 @@ def build_kernels(c: Machine, cutting: int, parts: int, symmetry: bool) -> Kerne
                         if bits >> number & 1 and found[number] == 0:
                             found[number] = 1
                             store(found_states, number, s)
-                            found_parents[number] = source_parents[start + i]
+                            found_parents[number] = parents[start + i]
                     if bits & cutting:
                         continue
                 store(table, at, wanted)
-                parents[at] = source_parents[start + i]
                 store(frontier, m, s)
-                ids[m] = at * parts + part
+                origins[used] = parents[start + i]
+                chosen[used] = choices[start + i]
+                used += 1
                 m += 1
         return m
 

@@ -7,7 +7,7 @@ of its frontier, then inserts what it owns of all that came out. Import only whe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,20 +15,23 @@ import numpy as np
 
 from kvmlab.errors import KvmlabError
 from kvmlab.kvm.compiled import LINE
-from kvmlab.kvm.events import most_events
-from kvmlab.kvm.search_grow import ROOT, place_of, rehash, rename, rename_parents
+from kvmlab.kvm.events import most_events, successors
+from kvmlab.kvm.search_grow import rehash
 from kvmlab.kvm.search_kernels import NUMBERS, RECENT_BITS, build_kernels
 from kvmlab.kvm.search_python import Found, SearchResult
 from kvmlab.kvm.symmetry import canonical_by_vcpu
 from kvmlab.kvm.system import System
-from kvmlab.memory.state import WORD
+from kvmlab.memory.state import WORD, write
 
-FULL = 0.68
+FULL = 0.6
 """Share of a table that may be taken."""
+ROOT = 0xFFFFFFFF
+"""What stands for the state before the first one."""
 _AT_ONCE = 1 << 24
 """A table of at most so many places is made at once: growing costs time, and memory that is not reached is not used."""
 _FIRST_SIZE = 1 << 21
 _GROWTH = 4
+_MOST_EVENTS = 255
 _STRETCH = {1: 1 << 13, 2: 1 << 14}
 
 Words = tuple[Any, ...]
@@ -57,38 +60,43 @@ def whole_lines(n: int) -> int:
     return -(-n // LINE) * LINE
 
 
-class Frontier:
-    """States of one level that belong to one part, with their ids (place * parts + part)."""
+class Growing:
+    """Arrays that grow together: so many entries in use, room for more."""
 
-    __slots__ = ("ids", "n", "states", "words")
+    __slots__ = ("arrays", "n")
 
-    def __init__(self, room: int, words: int) -> None:
-        self.words, self.n = words, 0
-        self.states, self.ids = _words(room, words), np.empty(room, np.uint32)
+    def __init__(self, *arrays: Any) -> None:
+        self.arrays, self.n = arrays, 0
 
     def reserve(self, more: int) -> None:
-        """Make room for so many more."""
+        """Make room for so many more entries."""
         need = self.n + more
-        if need > len(self.ids):
-            room = max(need, len(self.ids) * 3 // 2)
-            states, ids = _words(room, self.words), np.empty(room, np.uint32)
-            for new, old in zip(states, self.states, strict=True):
+        if need > len(self.arrays[0]):
+            room = max(need, len(self.arrays[0]) * 5 // 4)
+            larger = tuple(np.empty(room, array.dtype) for array in self.arrays)
+            for new, old in zip(larger, self.arrays, strict=True):
                 new[: self.n] = old[: self.n]
-            ids[: self.n] = self.ids[: self.n]
-            self.states, self.ids = states, ids
+            self.arrays = larger
 
 
 class Part:
-    """One thread's share of the search: its table, its frontiers, and the buffers of what it has expanded."""
+    """One thread's share of the search: its table, its frontiers, and the buffers of what it has expanded.
 
-    def __init__(self, number: int, words: int, size: int, parts: int, buffer: int) -> None:
-        self.number, self.words, self.size, self.used, self.transitions = number, words, size, 0, 0
-        self.table, self.parents = _table(size, words), np.empty(size, np.uint32)
-        self.frontier, self.following = Frontier(1 << 12, words), Frontier(1 << 12, words)
+    Its states are numbered as they come; the id of a state is that number * parts + part. `history` holds for each the
+    id of the state before and which of that one's successors it is, so that a path can be walked again.
+    """
+
+    def __init__(self, number: int, words: int, size: int, parts: int, buffer: int, most: int) -> None:
+        self.number, self.words, self.size, self.transitions = number, words, size, 0
+        self.table = _table(size, words)
+        self.history = Growing(np.empty(1 << 12, np.uint32), np.empty(1 << 12, np.uint8))
+        self.frontier, self.following = (Growing(*_words(1 << 12, words)) for _ in range(2))
         self.low = 0
+        self.after = _words(most, words)
         self.recent = _table(1 << RECENT_BITS, words)
         self.out = tuple(_words(buffer, words) for _ in range(parts))
         self.out_parents = tuple(np.empty(buffer, np.uint32) for _ in range(parts))
+        self.out_choices = tuple(np.empty(buffer, np.uint8) for _ in range(parts))
         self.counts = np.zeros(parts, np.int64)
         self.found, self.found_parents = np.zeros(NUMBERS, np.int64), np.zeros(NUMBERS, np.uint32)
         self.found_states = _words(NUMBERS, words)
@@ -96,8 +104,9 @@ class Part:
     @property
     def bytes_used(self) -> int:
         """Bytes of all its arrays."""
-        arrays = [self.parents, *self.table, *self.out_parents, *(word for out in self.out for word in out)]
-        arrays += [a for f in (self.frontier, self.following) for a in (f.ids, *f.states)]
+        arrays = [*self.table, *self.recent, *self.out_parents, *self.out_choices]
+        arrays += [word for out in self.out for word in out]
+        arrays += [a for growing in (self.history, self.frontier, self.following) for a in growing.arrays]
         return sum(int(array.nbytes) for array in arrays)
 
 
@@ -116,49 +125,54 @@ class _Search:
 
     def __init__(self, system: System, cutting: int, max_states: int, threads: int, symmetry: bool) -> None:
         self.kernels = build_kernels(system.machine, cutting, threads, symmetry)
-        self.words, self.threads, self.max_states = system.layout.words, threads, max_states
+        self.system, self.threads, self.max_states = system, threads, max_states
+        self.words = system.layout.words
+        self.canonical = canonical_by_vcpu(system) if symmetry else None
         self.stretch = _STRETCH[threads]
-        self.buffer = self.stretch * most_events(system.machine)
+        most = most_events(system.machine)
+        self.buffer = self.stretch * most
         # A stretch may add as many states as the buffers hold; there is always room for them.
         self.largest = whole_lines(int(max_states / FULL / threads) + self.buffer * threads)
         size = self.largest
         if size > _AT_ONCE:
             size = whole_lines(max(_FIRST_SIZE, int(self.buffer * threads / (1 - FULL))))
-        self.parts = [Part(p, self.words, size, threads, self.buffer) for p in range(threads)]
+        self.parts = [Part(p, self.words, size, threads, self.buffer, most) for p in range(threads)]
         self.pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self.found: dict[int, Found] = {}
         self.depth, self.complete = 0, True
-        self.first = canonical_by_vcpu(system)(system.first) if symmetry else system.first
+        self.first = self.canonical(system.first) if self.canonical else system.first
 
-    def _each(self, work: Callable[[Part], None], parts: Sequence[Part]) -> None:
+    def _each(self, work: Callable[[Part], None]) -> None:
         """Let every part do its share, at the same time if there are threads."""
         if self.pool is None:
-            for part in parts:
-                work(part)
+            work(self.parts[0])
         else:
-            list(self.pool.map(work, parts))
+            list(self.pool.map(work, self.parts))
 
     def _expand(self, part: Part) -> None:
         part.counts[:] = 0
         high = min(part.low + self.stretch, part.frontier.n)
+        # The states of a frontier came last but for those of the level that is being filled.
+        first = part.history.n - part.following.n - part.frontier.n
         part.transitions += self.kernels.expand(
-            part.frontier.states, part.frontier.ids, part.low, high, part.recent,
-            part.out, part.out_parents, part.counts, part.found, part.found_states, part.found_parents,
+            part.frontier.arrays, first * self.threads + part.number, part.low, high, part.after, part.recent, part.out,
+            part.out_parents, part.out_choices, part.counts, part.found, part.found_states, part.found_parents,
         )  # fmt: skip
         part.low = high
 
     def _insert(self, part: Part) -> None:
-        target = part.following
+        target, history = part.following, part.history
         for source in self.parts:
             n = int(source.counts[part.number])
             target.reserve(n)
+            history.reserve(n)
             before = target.n
             target.n = self.kernels.insert(
-                part.table, part.parents, part.size, part.number, source.out[part.number],
-                source.out_parents[part.number], n, target.states, target.ids, before,
+                part.table, part.size, source.out[part.number], source.out_parents[part.number],
+                source.out_choices[part.number], n, target.arrays, before, *history.arrays, history.n,
                 part.found, part.found_states, part.found_parents,
             )  # fmt: skip
-            part.used += target.n - before
+            history.n += target.n - before
 
     def run(self) -> SearchResult:
         """Search; the time does not include compiling."""
@@ -175,23 +189,17 @@ class _Search:
         )  # fmt: skip
 
     def _states(self) -> int:
-        return sum(part.used for part in self.parts)
+        return sum(part.history.n for part in self.parts)
 
     def _seed(self) -> None:
-        """Put the first state where it belongs, and let both loops compile."""
+        """Put the first state where it belongs, and let all loops compile."""
         first = split(self.first, self.words)
         for part in self.parts:
             self._expand(part)
-            for source in self.parts:
-                source.counts[:] = 0
             self._insert(part)
-        for part in self.parts:
-            # Growing compiles here too: into tables of one free place, with nothing to carry over.
-            table, parents = _table(LINE, self.words), np.empty(LINE, np.uint32)
-            rehash(table, parents, 0, table, parents, LINE)
-            rename_parents(table, parents, 0, tuple(p.table[0] for p in self.parts), self.threads)
-            rename(part.frontier.ids, 0, tuple(p.table[0] for p in self.parts), self.threads)
-        owner = self.parts[self.kernels.owner(first) if self.threads > 1 else 0]
+        table = _table(LINE, self.words)
+        rehash(table, 0, table, LINE)
+        owner = self.parts[int(self.kernels.owner(first)) if self.threads > 1 else 0]
         for word, value in zip(owner.out[owner.number], (first,) if self.words == 1 else first, strict=True):
             word[0] = value
         owner.out_parents[owner.number][0] = ROOT
@@ -209,57 +217,54 @@ class _Search:
     def _level(self) -> None:
         """Expand one level, stretch by stretch."""
         while any(part.low < part.frontier.n for part in self.parts):
-            self._each(self._expand, self.parts)
-            self._each(self._insert, self.parts)
+            self._each(self._expand)
+            self._each(self._insert)
             self._tell()
             if self._states() > self.max_states:
                 self.complete = False
                 return
-            if any(part.used + self.buffer * self.threads > FULL * part.size for part in self.parts):
-                self._grow()
+            for part in self.parts:
+                if part.history.n + self.buffer * self.threads > FULL * part.size:
+                    self._grow(part)
         self.depth += any(part.following.n for part in self.parts)
         self._turn()
 
     def _tell(self) -> None:
-        """Take down what the last stretch broke first, while ids still fit."""
+        """Take down what the last stretch broke first."""
         for part in self.parts:
-            for number in np.flatnonzero(part.found):
-                if int(number) not in self.found:
-                    parent = self._state(int(part.found_parents[number]))
-                    self.found[int(number)] = Found(self.depth + 1, parent, joined(part.found_states, int(number)))
+            for number in map(int, np.flatnonzero(part.found)):
+                if number not in self.found:
+                    parent = int(part.found_parents[number])
+                    self.found[number] = Found(self.depth + 1, parent, joined(part.found_states, number))
 
-    def _grow(self) -> None:
-        """Give every part a table that is four times as large, up to the bound."""
-        sizes = [min(part.size * _GROWTH, self.largest) for part in self.parts]
-        if sizes == [part.size for part in self.parts]:
-            return
-        maps = []
-        for part, size in zip(self.parts, sizes, strict=True):
-            table, parents = _table(size, self.words), np.empty(size, np.uint32)
-            rehash(part.table, part.parents, part.size, table, parents, size)
-            maps.append(part.table[0])
-            part.table, part.parents, part.size = table, parents, size
-        names = tuple(maps)
-        for part in self.parts:
-            rename_parents(part.table, part.parents, part.size, names, self.threads)
-            rename(part.frontier.ids, part.frontier.n, names, self.threads)
-            rename(part.following.ids, part.following.n, names, self.threads)
+    def _grow(self, part: Part) -> None:
+        """Give a part a table that is four times as large, up to the bound."""
+        size = min(part.size * _GROWTH, self.largest)
+        if size > part.size:
+            table = _table(size, self.words)
+            rehash(part.table, part.size, table, size)
+            part.table, part.size = table, size
 
-    def _state(self, number: int) -> int:
-        """The state with this id."""
-        part = self.parts[number % self.threads]
-        return joined(part.table, number // self.threads, less=1)
-
-    def _path(self, state: int) -> list[int]:
-        """The states from the first one to this one."""
-        words = split(state, self.words)
-        part = self.parts[self.kernels.owner(words) if self.threads > 1 else 0]
-        number = int(place_of(part.table, part.size, words)) * self.threads + part.number
-        states = []
-        while number != ROOT:
-            states.append(self._state(number))
-            number = int(self.parts[number % self.threads].parents[number // self.threads])
-        return states[::-1]
+    def _path(self, number: int) -> list[int]:
+        """The states from the first one to that with this id, walked again by the step functions."""
+        choices = []
+        while True:
+            origins, chosen = self.parts[number % self.threads].history.arrays
+            origin = int(origins[number // self.threads])
+            if origin == ROOT:
+                break
+            choices.append(int(chosen[number // self.threads]))
+            number = origin
+        c = self.system.machine
+        alarm = self.system.layout.fields["alarm"][0]
+        room = most_events(c)
+        codes, after = [0] * room, [0] * room
+        states = [self.first]
+        for choice in reversed(choices):
+            successors(states[-1], codes, after, c)
+            state = write(after[choice], alarm, 0, 0)
+            states.append(self.canonical(state) if self.canonical else state)
+        return states
 
     def all_states(self) -> list[int]:
         """Every state that was kept, in no order."""
@@ -288,9 +293,10 @@ def search_compiled(
     Raises:
         TooLarge: a state needs more than two words, or the memory is not there.
     """
-    if system.layout.words > 2:
+    if system.layout.words > 2 or most_events(system.machine) > _MOST_EVENTS:
         raise TooLarge(
             f"a state of this configuration has {system.layout.bits} bits; the compiled search takes at most {2 * WORD}"
+            f" and {_MOST_EVENTS} steps from one state"
         )
     try:
         search = _Search(system, cutting, max_states, threads, symmetry)

@@ -22,7 +22,7 @@ class Found:
 
     Args:
         depth: steps to it.
-        parent: the state before the last step.
+        parent: what `SearchResult.path` takes for the state before the last step.
         state: the state after it, without its alarm.
     """
 
@@ -38,7 +38,7 @@ class SearchResult:
     Args:
         states, transitions, depth, complete: as in `Exploration`.
         found: invariant number to first violation.
-        path: the states from the first one to a given state, both included.
+        path: the states from the first one to a `Found.parent`, both included.
         bytes_used: memory of the tables, 0 if not known.
         seen: the states themselves, if the engine can list them.
     """

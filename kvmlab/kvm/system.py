@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from kvmlab.kvm.actions import ACTIONS
 from kvmlab.kvm.config import Config
-from kvmlab.kvm.events import ACTION_SHIFT, ACTOR_SHIFT, FILL_TLB, all_events, apply, event_code, most_events
+from kvmlab.kvm.events import ACTION_SHIFT, ACTOR_SHIFT, FILL_TLB, apply, event_code, most_events, successors
 from kvmlab.kvm.machine import build_machine
 from kvmlab.kvm.mm import WRITEBACK_START, ZAP_START
 from kvmlab.kvm.vcpu import SNAPSHOT
@@ -55,8 +55,9 @@ class System:
 
     def events(self, state: int) -> list[Event]:
         """The events that a state allows, in their fixed order."""
-        out = [0] * most_events(self.machine)
-        return [Event.of(code) for code in out[: all_events(state, out, self.machine)]]
+        room = most_events(self.machine)
+        codes, states = [0] * room, [0] * room
+        return [Event.of(code) for code in codes[: successors(state, codes, states, self.machine)]]
 
     def step(self, state: int, event: Event, ledger: Ledger | None = None) -> int:
         """The state after an event; with a ledger, who got and dropped what is written into it.

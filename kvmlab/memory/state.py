@@ -66,6 +66,12 @@ def write(s: int, f: Field, i: int, value: int) -> int:
     return (s & ~(((1 << f.width) - 1) << at)) | (value << at)
 
 
+@model_code
+def put_state(states: Any, i: int, s: int) -> None:
+    """Put a state into place `i` of a list (of arrays of words, where this is compiled)."""
+    states[i] = s
+
+
 class Layout:
     """Lays fields out, word by word; no element crosses a word.
 

@@ -120,7 +120,7 @@ def test_random_walks_of_the_compiled_stepper_agree_with_the_interpreted_one() -
     from numba import njit
 
     import kvmlab.kvm.compiled  # noqa: F401
-    from kvmlab.kvm.events import all_events, apply
+    from kvmlab.kvm.events import apply, successors
 
     system = System(parse_config(find_policy("c_69"), "gfns=2,vcpus=2,pages=3,zaps=2,follow_up=yes"))
     assert system.layout.words == 2
@@ -129,9 +129,9 @@ def test_random_walks_of_the_compiled_stepper_agree_with_the_interpreted_one() -
     @njit
     def walk(low: int, high: int, choices: Any, out: Any) -> int:
         s = (low, high)
-        codes = np.empty(64, np.int64)
+        codes, states = np.empty(64, np.int64), (np.empty(64, np.int64), np.empty(64, np.int64))
         for i in range(len(choices)):
-            n = all_events(s, codes, c)
+            n = successors(s, codes, states, c)
             if n == 0:
                 return i
             s = apply(s, codes[choices[i] % n], None, c)
