@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 MOST_GROUPS: Final = 200
+MOST_MARKS: Final = 10_000
 _ROW: Final = 30
 
 
@@ -53,11 +54,11 @@ def plot_batch_groups(frame: pd.DataFrame) -> go.Figure:
     """Draw `df_batch_groups`' frame: a row for each drain, a square for each page, one shade for each run of pfns.
 
     Args:
-        frame: as `df_batch_groups` returns it; at most 200 groups are drawn.
+        frame: as `df_batch_groups` returns it; at most 200 groups and 10,000 pages of it are drawn.
     """
     import plotly.graph_objects as go
 
-    shown = frame[frame["group"] < MOST_GROUPS]
+    shown = frame[frame["group"] < MOST_GROUPS].head(MOST_MARKS)
     picture = look.figure()
     theme = look.theme_of(picture)
     step = shown["pfn"].astype("int64").diff().abs() == 1
@@ -78,11 +79,12 @@ def plot_batch_groups(frame: pd.DataFrame) -> go.Figure:
         )
     sizes = shown.groupby("group").size()
     longest = int(sizes.max())
-    for group, size in sizes.items():
-        part = shown[shown["group"] == group]
-        picture.add_annotation(
-            x=size + 0.9, y=group, xanchor="left", text=_label(part), font={"size": 12, "color": theme.ink}
-        )
+    # All at once: plotly copies every annotation that is there whenever one is added.
+    labels = [
+        {"x": len(part) + 0.9, "y": group, "xanchor": "left", "text": _label(part), "font": {"size": 12}}
+        for group, part in shown.groupby("group")
+    ]
+    picture.update_layout(annotations=labels)
     capacity = frame.attrs.get("capacity")
     if capacity and longest <= capacity:
         picture.add_shape(
@@ -105,12 +107,12 @@ def plot_batch_groups(frame: pd.DataFrame) -> go.Figure:
         },
         margin={"t": 52, "b": 0},
     )
-    left_out = int(frame["group"].max()) + 1 - len(sizes)
+    left_out = len(frame) - len(shown)
     return look.caption(
         picture,
         "A row is one pass over a folio batch: same task, same stack, same system call, and no more pages than a batch "
         "of this kernel holds. Squares of one colour side by side are neighbours in memory."
-        + (f" {left_out} more groups are not drawn." if left_out else ""),
+        + (f" {left_out} more pages are not drawn." if left_out else ""),
         n=f"{len(frame)} bad pages in {int(frame['group'].max()) + 1} groups",
         source=frame.attrs.get("source"),
         kernel=frame.attrs.get("kernel"),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-MOST_MARKS: Final = 20_000
+MOST_MARKS: Final = 5_000
 _BINS: Final = 2_000
 _ROW: Final = 58
 _TYPES: Final = {

@@ -26,7 +26,7 @@ _COLUMNS: Final = {
 _COLOURS: Final = (look.ORANGE, look.SKY, look.GREEN, look.PURPLE)
 _WIDTHS: Final = (1.0, 1.8, 5.2)
 _MOST_LABELS: Final = 4
-_MOST_MARKS: Final = 20_000
+_MOST_MARKS: Final = 5_000
 _PAGE: Final = 4096
 _BLOCK_ORDER: Final = 9
 
@@ -100,7 +100,7 @@ def plot_zone_map(frame: pd.DataFrame) -> go.Figure:
     """Draw `df_zone_map`'s frame: the zones as boxes, each linear in itself, and every page at its place.
 
     Args:
-        frame: as `df_zone_map` returns it; at most 20,000 of its pages are drawn.
+        frame: as `df_zone_map` returns it; at most 5,000 of its pages are drawn.
     """
     import plotly.graph_objects as go
 

@@ -35,7 +35,7 @@ def test_many_groups_are_cut_and_it_is_said() -> None:
     reports = [report(frame(f"f{i}", 1), pfn=i, index=i) for i in range(MOST_GROUPS + 5)]
     picture = plot_batch_groups(df_batch_groups(reports))
     assert sum(len(t.x) for t in picture.data) == MOST_GROUPS
-    assert "5 more groups are not drawn" in picture.layout.meta["caption"]
+    assert "5 more pages are not drawn" in picture.layout.meta["caption"]
 
 
 def test_no_bad_page_is_refused() -> None:
