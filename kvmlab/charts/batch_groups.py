@@ -71,7 +71,7 @@ def plot_batch_groups(frame: pd.DataFrame) -> go.Figure:
                 x=part["place"] + 1,
                 y=part["group"],
                 mode="markers",
-                marker={"symbol": "square", "size": 15, "color": colour},
+                marker={"symbol": "square", "size": 12, "color": colour},
                 hovertext=[_hover(row) for row in part.itertuples()],
                 hoverinfo="text",
                 showlegend=False,
@@ -79,13 +79,14 @@ def plot_batch_groups(frame: pd.DataFrame) -> go.Figure:
         )
     sizes = shown.groupby("group").size()
     longest = int(sizes.max())
+    capacity = frame.attrs.get("capacity")
+    column = max(longest, capacity or 0) + 1.0
     # All at once: plotly copies every annotation that is there whenever one is added.
     labels = [
-        {"x": len(part) + 0.9, "y": group, "xanchor": "left", "text": _label(part), "font": {"size": 12}}
+        {"x": column, "y": group, "xanchor": "left", "text": _label(part), "font": {"size": 12}}
         for group, part in shown.groupby("group")
     ]
     picture.update_layout(annotations=labels)
-    capacity = frame.attrs.get("capacity")
     if capacity and longest <= capacity:
         picture.add_shape(
             type="line", x0=capacity + 0.5, x1=capacity + 0.5, y0=-0.7, y1=len(sizes) - 0.3,
@@ -98,7 +99,11 @@ def plot_batch_groups(frame: pd.DataFrame) -> go.Figure:
     picture.update_layout(
         title={"text": _title(frame)},
         height=_ROW * len(sizes) + 130,
-        xaxis={"title": {"text": "place in the group, in the order of the log"}, "range": [0, max(longest, 31) * 1.45]},
+        xaxis={
+            "title": {"text": "place in the group, in the order of the log"},
+            "range": [0, column * 1.45],
+            "tickvals": _places(longest),
+        },
         yaxis={
             "title": {"text": "group"},
             "range": [len(sizes) - 0.4, -1.3],
@@ -136,7 +141,13 @@ def _label(part: pd.DataFrame) -> str:
     times = part["time_ns"].dropna()
     spread = f", {(int(times.max()) - int(times.min())) / 1e6:.1f} ms" if len(times) > 1 else ""
     pages = f"{len(part)} {'page' if len(part) == 1 else 'pages'}"
-    return f"{pages} in {runs} {'run' if runs == 1 else 'runs'}{spread}, {look.plain(part['comm'].iloc[0])}"
+    return f"{pages} in {runs} {'run' if runs == 1 else 'runs'}{spread}"
+
+
+def _places(longest: int) -> list[int]:
+    """Round places up to the longest group."""
+    step = max(5, 10 ** len(str(longest // 10)) // 2)
+    return [1, *range(step, longest + 1, step)]
 
 
 def _hover(row: Any) -> str:
@@ -145,5 +156,6 @@ def _hover(row: Any) -> str:
     hva = "unknown" if pd.isna(row.hva) else look.hex_of(int(row.hva))
     return (
         f"<b>pfn {look.hex_of(int(row.pfn))}</b>, hva {hva}<br>{look.plain(row.reason)}"
-        f"<br>page {row.place + 1} of group {row.group}<br>report {row.report}, line {row.line} of the source"
+        f"<br>{look.plain(row.comm)}, page {row.place + 1} of group {row.group}"
+        f"<br>report {row.report}, line {row.line} of the source"
     )

@@ -65,10 +65,8 @@ def df_fragmentation(
             for order, blocks in enumerate(zone.nr_free):
                 one = next(told)
                 if one.unusable_share is not None:
-                    rows.append(
-                        (name, zone.node, zone.zone, order, blocks, blocks << order, one.free_pages)
-                        + (one.unusable_share, one.blocks, zone.line)
-                    )
+                    where = (name, zone.node, zone.zone, order, blocks, blocks << order)
+                    rows.append((*where, one.free_pages, one.unusable_share, one.blocks, zone.line))
     if not rows:
         raise NothingFree("no zone has a free block, so there is no free memory to divide")
     frame = pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)
@@ -125,7 +123,7 @@ def plot_fragmentation(frame: pd.DataFrame, *, order: int = PAGEBLOCK_ORDER) -> 
         height=_ROW * len(bars) + 130,
         barmode="stack",
         showlegend=False,
-        xaxis={"title": {"text": "share of the zone's free memory, %"}, "range": [0, 100]},
+        xaxis={"title": {"text": "share of the zone's free memory, %"}, "range": [0, 100.5]},
         yaxis={
             "tickvals": list(range(len(bars))),
             "ticktext": labels,
@@ -136,14 +134,15 @@ def plot_fragmentation(frame: pd.DataFrame, *, order: int = PAGEBLOCK_ORDER) -> 
     )
     return look.caption(
         picture,
-        "A bar is all free memory of a zone; a number is the order of the blocks (2^order pages of 4 KiB) that this part "
-        f"lies in. What is left of the line lies in blocks below order {order} and cannot serve a request of "
+        "A bar is all free memory of a zone; a number is the order of the blocks (2^order pages of 4 KiB) that this "
+        f"part lies in. What is left of the line lies in blocks below order {order} and cannot serve a request of "
         f"{look.size_of(_PAGE << order)} in one piece. Pages on per-CPU lists are not counted."
         + (f" {left_out} more zones are not drawn." if left_out else ""),
         n=f"{int(frame['blocks'].sum()):,} free blocks, {int(frame['pages'].sum()):,} pages",
         source=frame.attrs.get("source"),
         kernel=frame.attrs.get("kernel"),
         alt=f"{title}. " + " ".join(_words(part, order) for _, part in bars),
+        width=76,
     )
 
 
@@ -176,8 +175,8 @@ def _ramp(theme: look.Theme, n: int) -> list[str]:
 
 
 def _label(row: Any, several: bool) -> str:
-    where = f"{look.plain(row['set'])}: " if several else ""
-    return f"{where}node {row['node']} {look.plain(row['zone'])}<br>{look.size_of(int(row['free_pages']) * _PAGE)} free"
+    free = f"{look.plain(row['zone'])}, {look.size_of(int(row['free_pages']) * _PAGE)} free"
+    return f"{look.plain(row['set'])}<br>{free}" if several else f"node {row['node']}<br>{free}"
 
 
 def _hover(row: Any) -> str:
@@ -200,15 +199,19 @@ def _words(part: pd.DataFrame, order: int) -> str:
 
 
 def _title(parts: list[pd.DataFrame], order: int) -> str:
-    """The worst of the zones, in one sentence."""
-
-    def below(part: pd.DataFrame) -> float:
+    """How broken up the zone with the most free memory is, in every set."""
+    largest: dict[str, pd.DataFrame] = {}
+    for part in parts:
+        name = str(part["set"].iloc[0])
+        if name not in largest or part["free_pages"].iloc[0] > largest[name]["free_pages"].iloc[0]:
+            largest[name] = part
+    told = {}
+    for name, part in largest.items():
         at = part[part["order"] == order]
-        return 1.0 if at.empty else float(at["below_share"].iloc[0])
-
-    largest = max(parts, key=lambda part: int(part["free_pages"].iloc[0]))
-    first = largest.iloc[0]
-    return (
-        f"{look.plain(first['zone'])}: {below(largest):.0%} of {look.size_of(int(first['free_pages']) * _PAGE)} free "
-        f"cannot serve order {order} ({look.size_of(_PAGE << order)})"
-    )
+        told[name] = 1.0 if at.empty else float(at["below_share"].iloc[0])
+    if len(told) == 1:
+        first = next(iter(largest.values())).iloc[0]
+        free = f"{look.size_of(int(first['free_pages']) * _PAGE)} free in {look.plain(first['zone'])}"
+        return f"{next(iter(told.values())):.0%} of {free} lies in blocks below order {order}"
+    shares = [f"{share:.0%} ({look.plain(name)})" for name, share in list(told.items())[:3]]
+    return f"Free memory in blocks below order {order}: {', '.join(shares)}"

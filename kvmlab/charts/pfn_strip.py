@@ -98,7 +98,7 @@ def plot_pfn_strip(frame: pd.DataFrame) -> go.Figure:
                     base=part["first"].astype("float64"),
                     x=length.clip(lower=least),
                     width=0.62,
-                    marker={"color": look.tint(colour, 0.95 if whole else 0.4), "line": {"width": 0}},
+                    marker={"color": look.tint(colour, 0.95 if whole else 0.55), "line": {"width": 0}},
                     hovertext=[_hover(row) for row in part.itertuples()],
                     hoverinfo="text",
                     showlegend=False,

@@ -133,7 +133,7 @@ def plot_stack_families(frame: pd.DataFrame) -> go.Figure:
         alt=f"{_title(common, len(names), len(families))}. Shared: "
         + ", ".join(names[sorted(set(frame.loc[frame["shared"], "row"]))])
         + ".",
-        width=96,
+        width=76,
     )
 
 
@@ -162,7 +162,7 @@ def _places(order: Sequence[str], stack: Sequence[Frame]) -> list[int]:
 def _title(common: int, rows: int, families: int) -> str:
     if families == 1:
         return f"One stack of {rows} functions"
-    return f"{common} of {rows} functions are in all {families} stacks"
+    return f"{common} of {rows} functions are in {'both' if families == 2 else f'all {families}'} stacks"
 
 
 def _folded(name: str) -> list[str]:

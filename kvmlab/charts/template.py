@@ -25,6 +25,13 @@ GREY: Final = "#999999"
 PALETTE: Final = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY, YELLOW, GREY)
 
 _CAPTION_LINE: Final = 16
+_CAPTION_SIZE: Final = 12
+# The narrowest picture in pixels in which nothing may be cut, and how wide a character is for its height.
+_NARROW: Final = 700
+_WIDE: Final = 0.53
+# Characters of a title that fit into a picture of 700 pixels.
+_TITLE_WIDTH: Final = 78
+_TITLE_LINE: Final = 20
 SANS: Final = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif"
 MONO: Final = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 
@@ -81,11 +88,11 @@ def template(theme: Theme = LIGHT) -> go.layout.Template:
         colorway=PALETTE,
         title={
             "x": 0,
-            "xref": "paper",
+            "xref": "container",
             "xanchor": "left",
             "y": 1,
             "yanchor": "top",
-            "pad": {"t": 12},
+            "pad": {"t": 12, "l": 16},
             "font": {"size": 16},
         },
         legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left", "title": {"side": "left"}},
@@ -194,6 +201,28 @@ def _below(picture: go.Figure) -> int:
     return 104 if axis.tickangle else 58 if axis.title.text else 40
 
 
+def _room_for_text(picture: go.Figure) -> int:
+    """Characters of a caption beside the labels of the vertical axis, in a picture of 700 pixels."""
+    axis = picture.layout.yaxis
+    size = axis.tickfont.size or 13
+    labels = [part for text in axis.ticktext or () for part in html.unescape(str(text)).split("<br>")]
+    left = max((len(label) for label in labels), default=6) * size * _WIDE + (24 if axis.title.text else 0)
+    return max(40, int((_NARROW - left - 32) / (_CAPTION_SIZE * _WIDE)))
+
+
+def _fold_title(picture: go.Figure) -> None:
+    """A long title in two lines, with the room that the second one takes."""
+    title = str(picture.layout.title.text or "")
+    if len(html.unescape(title)) <= _TITLE_WIDTH or "<br>" in title:
+        return
+    lines = wrap(title, _TITLE_WIDTH, break_long_words=False)
+    more = _TITLE_LINE * (len(lines) - 1)
+    margin = (picture.layout.margin.t or picture.layout.template.layout.margin.t) + more
+    picture.update_layout(
+        title={"text": "<br>".join(lines)}, margin={"t": margin}, height=(picture.layout.height or 450) + more
+    )
+
+
 def _luminance(colour: str) -> float:
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
@@ -208,7 +237,7 @@ def caption(
     source: str | None,
     kernel: str | None,
     alt: str,
-    width: int = 118,
+    width: int = 92,
 ) -> go.Figure:
     """Put the line under a picture that says what it counts, from where and for which kernel, and its text alternative.
 
@@ -219,15 +248,17 @@ def caption(
         source: source case or file, None if the caller did not say.
         kernel: release text, None if the log does not hold it.
         alt: the picture in words, for people who do not see it.
-        width: characters a line.
+        width: characters a line, fewer where labels on the left leave less room in a picture of 700 pixels.
     """
     facts = f"n = {n}; source: {source or 'not given'}; kernel: {kernel or 'not in the log'}"
+    width = min(width, _room_for_text(picture))
     lines = [*wrap(text, width), *wrap(facts, width)]
     theme = theme_of(picture)
     below = _below(picture)
     room, bottom = below + _CAPTION_LINE * len(lines) + 12, picture.layout.margin.b or 0
     if bottom < room:
         picture.update_layout(margin={"b": room}, height=(picture.layout.height or 450) + room - bottom)
+    _fold_title(picture)
     picture.add_annotation(
         text="<br>".join(plain(line) for line in lines),
         xref="paper",
@@ -239,7 +270,7 @@ def caption(
         yshift=-below,
         align="left",
         showarrow=False,
-        font={"size": 12, "color": theme.soft},
+        font={"size": _CAPTION_SIZE, "color": theme.soft},
         name="caption",
     )
     picture.update_layout(meta={"alt": alt, "caption": " ".join(lines)})

@@ -85,7 +85,7 @@ def plot_ttm_pages(frame: pd.DataFrame) -> go.Figure:
     from plotly.subplots import make_subplots
 
     names = list(dict.fromkeys(frame["set"]))
-    titles = [look.plain(_said(name, frame)) for name in names] if len(names) > 1 else None
+    titles = [_short(name, frame) for name in names] if len(names) > 1 else None
     picture = make_subplots(
         rows=1, cols=len(names), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.03, figure=look.figure()
     )
@@ -175,6 +175,12 @@ def _scale(theme: look.Theme) -> list[tuple[float, str]]:
 def _said(name: str, frame: pd.DataFrame) -> str:
     pages, blocks = frame.attrs["tails"][name]
     return f"{look.visible(name)}: {pages - blocks:,} of {pages:,} pages are tails ({100 * (1 - blocks / pages):.2f} %)"
+
+
+def _short(name: str, frame: pd.DataFrame) -> str:
+    """What fits over one of several pictures side by side."""
+    pages, blocks = frame.attrs["tails"][name]
+    return f"{look.plain(name)}: {100 * (1 - blocks / pages):.2f} % tails"
 
 
 def _title(frame: pd.DataFrame, names: list[str]) -> str:

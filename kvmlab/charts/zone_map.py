@@ -262,9 +262,10 @@ def _draw_pageblock(picture: go.Figure, pfn: int, x: float, theme: look.Theme) -
         xanchor="left",
         yanchor="top",
         text=(
-            f"its 2 MiB block, pfn {look.hex_of(first)} to {look.hex_of(first + 511)}: {pfn - first} pages in, "
-            f"where no block of an order above {min(order, 10)} can begin"
+            f"its 2 MiB block, pfn {look.hex_of(first)} to {look.hex_of(first + 511)}: {pfn - first} pages in,"
+            f"<br>where no block of an order above {min(order, 10)} can begin"
         ),
+        align="left",
         font={"size": 12, "color": theme.soft},
     )
 
