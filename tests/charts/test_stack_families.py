@@ -35,7 +35,7 @@ def test_where_two_stacks_part_is_seen() -> None:
     )
     table = df_stack_families({"reported": seen, HOSTILE: lab}, source="two logs")
     told = check_figure(plot_stack_families(table))
-    assert told["layout"]["title"]["text"] == "2 of 4 functions are in all 2 stacks"
+    assert told["layout"]["title"]["text"] == "2 of 4 functions are in both stacks"
     assert told["layout"]["yaxis"]["ticktext"][-2:] == ["vmx_handle_exit", "npf_interception"]
     assert any("line 9" in h for trace in told["data"] for h in trace["hovertext"])
 
