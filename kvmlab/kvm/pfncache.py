@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from kvmlab.memory.ledger import PFN_CACHE, Entry, Ledger
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REFCOUNTED, TAIL = 0, 1
 """The driver's first page, which has a reference of its own, and the tail that it maps instead later."""
@@ -127,3 +131,22 @@ def replay_underflow() -> tuple[tuple[CacheStep, ...], tuple[Entry, ...]]:
 def _only(ledger: Ledger, step: CacheStep) -> Ledger | None:
     """The ledger for the cache's own steps; the driver's moves change no count here."""
     return ledger if step.actor == "pfn cache" else None
+
+
+def df_underflow() -> pd.DataFrame:
+    """The shortest way to a count below 0 as a table.
+
+    Returns:
+        step, actor, action, counted_page and tail (`_refcount` after the step), remembered (which page the loop
+        remembers), stray (whether the step drops a reference that the cache does not hold).
+    """
+    import pandas as pd
+
+    steps, entries = replay_underflow()
+    stray = {entry.step for entry in entries if entry.stray}
+    names = {None: "none", REFCOUNTED: "the counted page", TAIL: "the tail"}
+    rows = [
+        (n, step.actor, step.action, *step.state.counts, names[step.state.remembered], n in stray)
+        for n, step in enumerate(steps, start=1)
+    ]
+    return pd.DataFrame(rows, columns=["step", "actor", "action", "counted_page", "tail", "remembered", "stray"])

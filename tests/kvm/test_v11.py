@@ -8,7 +8,7 @@ import pytest
 
 from kvmlab.kvm.config import parse_config
 from kvmlab.kvm.explore import explore
-from kvmlab.kvm.pfncache import TAIL, replay_underflow, shortest_underflow
+from kvmlab.kvm.pfncache import TAIL, df_underflow, replay_underflow, shortest_underflow
 from kvmlab.kvm.policies import find_policy
 from kvmlab.kvm.v11 import CALLERS, PATCHES, NoSuchPatch, answer, changed_by, df_truth_table, truth_table, v11_policy
 
@@ -116,3 +116,11 @@ def test_a_mutated_series_that_keeps_its_reference_is_safe() -> None:
     balanced = replace(v11_policy(8, early_checks=True), takes_ref=True)
     found = explore(parse_config(balanced, "A")).violations
     assert "I3" not in {v.invariant.id for v in found if v.depth <= 7}
+
+
+def test_the_pfn_caches_underflow_as_a_table() -> None:
+    table = df_underflow()
+    assert table["step"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert table["stray"].tolist() == [False] * 5 + [True]
+    assert table["tail"].tolist()[-2:] == [0, -1]
+    assert table["remembered"].tolist()[4] == "the counted page"
