@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -181,4 +182,5 @@ def _draw_cell(picture: go.Figure, x: int, y: int, said: Any, changed: bool, the
 
 def _hover(x: int, line: str, said: str) -> str:
     patch = "the base, no patch" if x == 0 else f"with patches 1 to {x}; {x}/8: {PATCHES[x - 1].title}"
-    return "<br>".join(look.plain(text) for text in (patch, f"{line}: {said}"))
+    told = re.sub(r"@(\d+)", r" in \1 steps", said) if said != NO_PARAMETER else "nothing"
+    return "<br>".join(look.plain(text) for text in (patch, f"{line}: {told}"))

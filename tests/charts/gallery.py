@@ -28,6 +28,7 @@ from kvmlab.charts.swim_lanes import df_swim_lanes, plot_swim_lanes
 from kvmlab.charts.ttm_fragmentation import df_ttm_fragmentation, plot_ttm_fragmentation
 from kvmlab.charts.ttm_pages import df_ttm_pages, plot_ttm_pages
 from kvmlab.charts.ttm_pool_time import df_ttm_pool_time, plot_ttm_pool_time
+from kvmlab.charts.v11_series import df_v11_series, plot_v11_series
 from kvmlab.charts.zone_map import df_zone_map, plot_zone_map
 from kvmlab.inquiry.captures_lab import df_kvm_matrix
 from kvmlab.inquiry.pfn_ranges import PfnRanges, pfn_ranges
@@ -169,6 +170,7 @@ EXAMPLES: dict[str, Callable[[], go.Figure]] = {
     "ttm_fragmentation": _sweep,
     "ttm_pages": _ttm_pages,
     "ttm_pool_time": _pool_time,
+    "v11_series": lambda: plot_v11_series(df_v11_series()),
     "zone_map": lambda: plot_zone_map(df_zone_map(case_log().bad_pages, source="case")),
 }
 
