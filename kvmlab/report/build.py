@@ -64,8 +64,12 @@ class _Builder:
 
     def build(self, index: int) -> Report:
         lines = self.splat.lines
-        for at, line in enumerate(lines):
-            self._take(line, lines[at - 1] if at else None)
+        before: Line | None = None
+        for line in lines:
+            self._take(line, before)
+            # A decoder's listing of the code stands between the registers and parts nothing.
+            if not (isinstance(line.data, Detail) and line.data.name == "decoded_code"):
+                before = line
         span = lines[0].record.span
         for line in lines:
             span |= line.record.span

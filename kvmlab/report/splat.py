@@ -71,7 +71,7 @@ class _Stream:
     def feed(self, index: int, record: Record) -> Iterator[Splat]:
         """Reads one record; yields the splats that end with it or before it."""
         if record.role is not Role.LOG:
-            if self.open is not None and record.role is not Role.BLANK:
+            if self.open is not None and record.role not in (Role.BLANK, Role.FIELD) and record.text.strip("= "):
                 yield from self._foreign(Line(index, record, Part.OTHER))
             return
         if self.open is not None and _apart(self.open, record):
@@ -149,7 +149,7 @@ class _Stream:
                 yield from self.close()
         elif splat is not None and splat.last.part is Part.DETAIL and not splat.pending and not splat.in_title:
             # A decoder underlines the headings of its listings.
-            line.part = Part.DETAIL
+            line.part, line.data = Part.DETAIL, splat.last.data
             splat.add(line)
         else:
             self.rule = line

@@ -12,7 +12,7 @@ from kvmlab.text.habits import Habits
 from kvmlab.text.heal import SIZE_RULES, Healed, continues_list, heal, size_check
 from kvmlab.text.record import Role
 from kvmlab.text.records import CODE, ROLES, Records
-from kvmlab.text.scan import BLANK, FRAGMENT, KERNEL, PLAIN, PROMPT, SHAPE, Scan
+from kvmlab.text.scan import BLANK, FIELD, FRAGMENT, KERNEL, PLAIN, PROMPT, SHAPE, Scan
 from kvmlab.text.span import Damage, DamageKind
 from kvmlab.text.text import LogBlock, SizeCheck, Wrap, WrapJoin, WrappedRecord
 from kvmlab.text.unwrap import Plan, lost_padding, plan_joins
@@ -48,6 +48,10 @@ class Assembly:
     def count(self) -> int:
         """Number of records so far."""
         return len(self._firsts)
+
+    def count_of(self, role: Role) -> int:
+        """Number of records of a role."""
+        return self._roles.count(CODE[role])
 
     def rows(self, begin: int, end: int) -> Iterator[tuple[int, Role]]:
         """Rows of the records `begin` to `end`, each with the role of its record."""
@@ -144,7 +148,7 @@ class Assembly:
         table = bytearray([other]) * 256
         table[KERNEL] = table[SHAPE] = table[FRAGMENT] = log
         table[PLAIN] = other if prefixed else log
-        table[BLANK], table[PROMPT] = CODE[Role.BLANK], CODE[Role.PROMPT]
+        table[BLANK], table[PROMPT], table[FIELD] = CODE[Role.BLANK], CODE[Role.PROMPT], CODE[Role.FIELD]
         roles = self.scan.kinds[first - 1 : stop].translate(bytes(table))
         at = first
         for number in sorted(plan.links):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kvmlab.text.scan import BLANK, FRAGMENT, KERNEL, PLAIN, PROMPT, SHAPE, Scan
+from kvmlab.text.scan import BLANK, FIELD, FRAGMENT, KERNEL, PLAIN, PROMPT, SHAPE, Scan
 
 # A prompt, then everything from the first kernel line to the last before the next prompt, and what follows it closely.
-_LOG = re.compile(rb"(?:\$_*)?[KS](?:[KSNPF_]*[KSN])?P*")
+_LOG = re.compile(rb"(?:\$_*)?[KS](?:[KSNPFD_]*[KSND])?P*")
 
 
 def log_blocks(scan: Scan, first: int, last: int) -> Iterator[tuple[int, int]]:
@@ -54,6 +54,8 @@ def _blocks(scan: Scan, first: int, last: int) -> Iterator[tuple[int, int]]:
                 start = 0
             start = start or prompt or number
             anchor, prompt, plain, blank = number, 0, False, False
+        elif kind == FIELD:
+            anchor = number if start else anchor
         elif kind == PROMPT:
             if start:
                 yield start, _tail(scan, anchor, last)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 _BLANKS = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
+# Characters of no width, which pages and mailers put between others.
+_NOTHINGS = re.compile("[\u200b-\u200d\u2060\ufeff\u00ad]")
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-9;?<=>]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,1024}(?:\x07|\x1b\\)|[()*+#%][0-9A-Za-z]"
     r"|[@-Z\\^_=>78c-z])"
@@ -39,7 +41,7 @@ def clean(text: str) -> str:
     if "\x00" in text:
         text = text.replace("\x00", "")
     if not text.isascii():
-        text = _BLANKS.sub(" ", text)
+        text = _NOTHINGS.sub("", _BLANKS.sub(" ", text))
     if text.startswith(("*", "_", " *")) and (match := _EMPHASIS.match(text)):
         text = match.group(2)
     return text

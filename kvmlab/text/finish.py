@@ -7,10 +7,11 @@ import re
 from kvmlab.text.assemble import Assembly
 from kvmlab.text.lines import Lines
 from kvmlab.text.quotes import MASKED
-from kvmlab.text.scan import FOREIGN, KERNEL, PLAIN, SHAPE, Scan
+from kvmlab.text.record import Role
+from kvmlab.text.scan import KERNEL, SHAPE, Scan
 from kvmlab.text.source import Source
 from kvmlab.text.span import Damage, DamageKind
-from kvmlab.text.text import LogBlock, Mail, Part, Text
+from kvmlab.text.text import Mail, Part, Text
 
 _MASKED = re.compile(MASKED.pattern.encode())
 # What kernels and journald print where messages are missing.
@@ -85,8 +86,9 @@ def _rows(lines: Lines, pattern: re.Pattern[bytes]) -> list[int]:
     return [lines.row_at(first.start()), lines.row_at(last)]
 
 
-def kind_of_log(found: Scan, blocks: list[LogBlock]) -> str:
+def kind_of_log(found: Scan, assembly: Assembly) -> str:
     """Kind of a text that is no mail."""
+    blocks = assembly.blocks
     if not blocks:
         return "text"
     data = found.lines.data
@@ -97,7 +99,8 @@ def kind_of_log(found: Scan, blocks: list[LogBlock]) -> str:
         if style.startswith(beginning):
             return kind
     kinds = found.kinds
-    foreign = kinds.count(PLAIN) + kinds.count(FOREIGN) if style else 0
+    # Lines of others between those of the kernel; the rest of a wrapped line is none.
+    foreign = assembly.count_of(Role.OTHER) if style else 0
     if b"\x1b" in data or foreign > 0.05 * (kinds.count(KERNEL) + kinds.count(SHAPE)) + 8:
         return "console"
     return "dmesg"

@@ -13,7 +13,9 @@ _IS_HTML = re.compile(rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!doctype html|<html|<h
 _HAS_HTML = re.compile(rb"<(?:html|body|pre)\b", re.IGNORECASE)
 # What may begin a new row or change how line breaks count; lengths are bounded, so that nothing is scanned twice.
 _TOKEN = re.compile(
-    rb"<!--|<(script|style)\b[^<>]{0,4000}>|<(/?)(br|p|div|tr|li|pre|textarea|table|h[1-6]|blockquote|hr|dt|dd|ul|ol|title|body)\b([^<>]{0,4000})>|\n",
+    rb"<!--|<(script|style)\b[^<>]{0,4000}>|<(/?)(br|p|div|tr|li|pre|textarea|table|h[1-6]|blockquote|hr|dt|dd|ul|ol|title|body)\b([^<>]{0,4000})>"
+    # A line break within a tag is no line break of the text.
+    rb"|<[A-Za-z/][^<>\n]{0,400}\n[^<>]{0,4000}>|\n",
     re.IGNORECASE,
 )
 _PRE_STYLE = re.compile(rb"white-space:\s*(?:pre|break-spaces)", re.IGNORECASE)
@@ -58,6 +60,8 @@ def _rows(data: bytes) -> array[int]:
             at = end.end() if end else len(data)
             begin(start)
             begin(at)
+        elif match[3] is None and data[start : start + 1] == b"<":
+            continue
         elif data[start : start + 1] == b"\n":
             if broken and at < len(data) and not data[rows[-1] : at].strip():
                 # The line break in the markup right behind <br> shows nothing.

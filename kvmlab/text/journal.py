@@ -22,6 +22,7 @@ _FIELD = re.compile(
     rb'"([@\w]{1,64})"\s*:\s*("(?:[^"\\]|\\.)*(?:"|$)|-?[\d.]{1,40}|\[[\d,\s]*\]|\[\s*"(?:[^"\\]|\\.)*"|null|true|false)',
     re.DOTALL,
 )
+_OBJECT = re.compile(rb"(?:data: |\x1e|- )?\{|\[")
 _EXPORT = re.compile(rb"(?m)^(?:__CURSOR|__REALTIME_TIMESTAMP|_BOOT_ID|__MONOTONIC_TIMESTAMP)=")
 _VERBOSE = re.compile(rb"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* \S{1,8} \[s=")
 _VERBOSE_FIELD = re.compile(rb"(?m)^\s+([A-Z_][A-Z0-9_]*)=(.*)$")
@@ -40,7 +41,8 @@ def fields_stretch(lines: Lines) -> tuple[str, Stretch] | None:
         return None
     start = lines.encoding.bom
     head = data[start : start + 4096].lstrip()
-    if head[:1] in (b"{", b"["):
+    # journalctl -o json-sse and json-seq, and the lists that LAVA writes, put something in front of each object.
+    if _OBJECT.match(head):
         return _json(lines)
     stop = lines.starts[min(len(lines), _SAMPLE_LINES)]
     if head[:1] in (b"_", b"P", b"S", b"M") and _EXPORT.search(data, 0, stop):

@@ -119,7 +119,7 @@ ROWS: tuple[Row, ...] = (
         "journal_monotonic",
         Stage.CARRIER,
         "[",
-        rf"\[ *{_SEC}\] (?P<host>[A-Za-z0-9][\w.-]{{0,63}}) (?P<ident>kernel|[\w.()@/-]{{1,64}}\[\d{{1,10}}\]): ",
+        rf"\[ *{_SEC}\] (?P<host>[A-Za-z0-9][\w.-]{{0,63}}) (?P<ident>kernel): ",
         "[252080.141632] draig kernel: BUG: Bad page state",
         "BUG: Bad page state",
         kernel=False,
@@ -128,8 +128,8 @@ ROWS: tuple[Row, ...] = (
         "journal_delta",
         Stage.CARRIER,
         "[",
-        rf"\[ *{_SEC} <[ +]*\d+\.\d+ ?>\] (?P<host>[A-Za-z0-9][\w.-]{{0,63}}) "
-        r"(?P<ident>kernel|[\w.()@/-]{1,64}\[\d{1,10}\]): ",
+        rf"\[ *{_SEC} (?:<[ +]*\d+\.\d+[ *]?>| {{8,24}})\] (?P<host>[A-Za-z0-9][\w.-]{{0,63}}) "
+        r"(?P<ident>kernel): ",
         "[252080.141633 <    0.000001 >] draig kernel: page dumped because: x",
         "page dumped because: x",
         kernel=False,
@@ -179,6 +179,17 @@ ROWS: tuple[Row, ...] = (
         "raw: 05fff0000000000c",
         kernel=False,
     ),
+    # The same with the level in front, as a daemon sends it over the network (RFC 3164) or a collector stores it.
+    Row(
+        "syslog_rfc3164",
+        Stage.CARRIER,
+        "<",
+        rf"<(?P<pri>\d{{1,3}})>(?P<clock>(?:{_MONTH} +\d{{1,2}} (?:\d{{4}} )?|{_DATE}T){_HMS}(?:\.\d{{1,9}})?{_ZONE}?) "
+        rf"(?:{_HOST} )?{_IDENT}",
+        "<1>Jul 31 11:41:34 draig kernel: [252080.141632] BUG: Bad page",
+        "BUG: Bad page",
+        kernel=False,
+    ),
     Row(
         "syslog_hostless",
         Stage.CARRIER,
@@ -203,8 +214,8 @@ ROWS: tuple[Row, ...] = (
         Stage.CARRIER,
         "<",
         rf"<(?P<pri>\d{{1,3}})>1 (?P<clock>{_DATE}T{_HMS}(?:\.\d{{1,9}})?{_ZONE}) {_HOST} (?P<ident>\S{{1,48}}) "
-        r"\S{1,128} \S{1,32} (?:-|\[[^\]]{0,512}\]) (?:\ufeff)?",
-        "<1>1 2024-07-31T12:41:34.141632+01:00 draig kernel - - - [252080.141632] BUG: Bad page",
+        r"\S{1,128} \S{1,32} (?:-|(?:\[[^\]]{0,512}\]){1,8}) (?:\ufeff)?",
+        '<1>1 2024-07-31T12:41:34.141632+01:00 draig kernel - - [time tzKnown="1"][meta sequenceId="3"] BUG: Bad page',
         "BUG: Bad page",
         kernel=False,
     ),
@@ -229,6 +240,16 @@ ROWS: tuple[Row, ...] = (
         kernel=False,
     ),
     Row(
+        "logcat_time",
+        Stage.CARRIER,
+        _D,
+        rf"(?P<clock>(?:\d{{4}}-)?\d\d-\d\d {_HMS}\.\d{{3,6}}) (?P<letter>[VDIWEFS])/(?P<ident>[^:(]{{0,64}}?) *"
+        r"\( *\d{1,7}\): ",
+        "07-31 11:41:34.141 E/kernel  (    0): [  100.000001] BUG: Bad page",
+        "BUG: Bad page",
+        kernel=False,
+    ),
+    Row(
         "logcat_brief",
         Stage.CARRIER,
         "VDIWEFS",
@@ -236,6 +257,15 @@ ROWS: tuple[Row, ...] = (
         "E/kernel  (    0): [  100.000001] BUG: Bad page",
         "BUG: Bad page",
         kernel=False,
+    ),
+    Row(
+        "container",
+        Stage.CARRIER,
+        _D,
+        rf"(?P<clock>{_DATE}T{_HMS}(?:\.\d{{1,9}})?{_ZONE}) (?:stdout|stderr) [FP] ",
+        "2024-07-31T11:41:34.141632123Z stdout F [  100.000001] BUG: Bad page state",
+        "BUG: Bad page state",
+        whole=True,
     ),
     Row(
         "clock_iso",
@@ -273,6 +303,15 @@ ROWS: tuple[Row, ...] = (
         "kernel: [  100.000001] BUG: Bad page state",
         "BUG: Bad page state",
         kernel=False,
+    ),
+    Row(
+        "xen_guest",
+        Stage.CARRIER,
+        "(",
+        r"(?:\(XEN\) ?)?(?:\[[^\]]{1,40}\] ?)?\((?:d\d{1,5}(?:v\d{1,5})?|early)\) ?",
+        "(XEN) [2024-07-31 11:41:34] (d3) [  100.000001] BUG: Bad page state",
+        "BUG: Bad page state",
+        whole=True,
     ),
     # Levels: dmesg -x, the raw `<6>`, and the header of /dev/kmsg and of netconsole.
     Row(
@@ -373,6 +412,32 @@ ROWS: tuple[Row, ...] = (
         "[    0.000000@0] Booting Linux on physical CPU 0x0",
         "Booting Linux on physical CPU 0x0",
     ),
+    # The kernel's time of which a console dropped a character.
+    Row(
+        "dmesg_cut",
+        Stage.TIME,
+        _D,
+        rf"{_SEC}\](?= |\[)",
+        "252080.141632] BUG: Bad page state",
+        "BUG: Bad page state",
+    ),
+    Row(
+        "dmesg_cut_behind",
+        Stage.TIME,
+        "[",
+        rf"\[ *{_SEC}(?= |\[)(?! *<)",
+        "[252080.141632 BUG: Bad page state",
+        "BUG: Bad page state",
+    ),
+    Row(
+        "dmesg_cut_within",
+        Stage.TIME,
+        "[",
+        r"\[ *(?:\d{1,12}\.\d{3,5}|\.\d{6}|\d{7,18})\](?= |\[)",
+        "[252080.14132] BUG: Bad page state",
+        "BUG: Bad page state",
+        whole=True,
+    ),
     # Callers: CONFIG_PRINTK_CALLER and what phone vendors add.
     Row(
         "caller",
@@ -383,10 +448,19 @@ ROWS: tuple[Row, ...] = (
         "BUG: Bad page state",
     ),
     Row(
+        "level_behind",
+        Stage.CALLER,
+        "< ",
+        r" ?<(?P<pri>[0-7])>",
+        "[  100.000001] <1>BUG: Bad page state",
+        "BUG: Bad page state",
+    ),
+    Row(
         "caller_vendor",
         Stage.CALLER,
         "[ IWECDN-.(",
-        r" ?[IWECDN.-]?(?:\(\d{1,3}\)\[\d{1,7}:[^\]\[]{1,32}\]|\[\d{1,3}: {0,20}[^\]\[:]{1,32}(?::\d)?: {0,7}\d{1,7}\]"
+        r" {0,2}[IWECDN.-]?(?:\(\d{1,3}\)\[\d{1,7}:[^\]\[]{1,32}\]"
+        r"|\[\d{1,3}: {0,20}[^\]\[:]{1,32}(?::\d)?: {0,7}\d{1,7}\]"
         r"|\[pid:\d{1,7},cpu\d{1,3}[^\]]{0,40}\])",
         "[    1.234567] I[0:      swapper/0:    1] Booting Linux",
         "Booting Linux",

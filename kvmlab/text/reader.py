@@ -95,7 +95,7 @@ def _read_log(source: Source, lines: Lines, kind: str | None) -> Text:
         return _read_binary(source, lines)
     assembly = Assembly(found)
     assembly.body(1, len(lines), blocks, mail=quoted, signature=None, outside=Role.PROSE if quoted else Role.OTHER)
-    return finish(source, lines, kind or ("mail" if quoted else kind_of_log(found, assembly.blocks)), assembly)
+    return finish(source, lines, kind or ("mail" if quoted else kind_of_log(found, assembly)), assembly)
 
 
 def _scan_twice(lines: Lines, quoted: bool) -> Scan:

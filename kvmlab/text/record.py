@@ -9,7 +9,7 @@ from kvmlab.text.span import Damage, Span
 
 
 class Role(StrEnum):
-    """What a record is; only `LOG` records are read for reports."""
+    """What a record is; only `LOG` records are read for reports, `FIELD` is what /dev/kmsg puts below a message."""
 
     LOG = "log"
     PROSE = "prose"
@@ -18,6 +18,7 @@ class Role(StrEnum):
     SIGNATURE = "signature"
     PROMPT = "prompt"
     BLANK = "blank"
+    FIELD = "field"
     OTHER = "other"
 
 

@@ -113,6 +113,8 @@ class Records(Sequence[Record]):
         text = healed.text if healed is not None else content[prefix.end if prefix else self._indents(first) :]
         if prefix is not None:
             text = _unescaped(text, prefix)
+        if prefix is not None and any(row.startswith("dmesg_cut") for row in prefix.rows):
+            damage += (Damage(DamageKind.MALFORMED, span, "a character of the time in front was lost"),)
         if prefix is None:
             return Record(span, role, text, joins=joins, quote_depth=depth, damage=damage)
         return Record(

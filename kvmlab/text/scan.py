@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kvmlab.text.clean import clean, is_prompt
 from kvmlab.text.lines import Lines
@@ -14,7 +14,7 @@ from kvmlab.text.quotes import peel
 from kvmlab.text.shapes import has_shape
 
 # Kinds of lines; letters, so that a text can be searched by regular expression over its kinds.
-KERNEL, SHAPE, PLAIN, FOREIGN, BLANK, PROMPT, OUTSIDE, FRAGMENT = b"KSPF_$.N"
+KERNEL, SHAPE, PLAIN, FOREIGN, BLANK, PROMPT, OUTSIDE, FRAGMENT, FIELD = b"KSPF_$.ND"
 
 # A wrapped line whose continuation lines carry no quote marks has at most so many of them.
 _LOST_MARKS = 60
@@ -24,7 +24,13 @@ _DEEP, _HANGING = " " * 9, 40
 _INNER = re.compile(rb"\[ *\d{1,12}\.\d{6}\](?=[ \[]|[\r\n])")
 _INNER_TEXT = re.compile(r"\[ *\d{1,12}\.\d{6}\]")
 # What /dev/kmsg puts below a message.
-_DICTIONARY = re.compile(r" [A-Z][A-Z0-9_]{0,63}=")
+_DICTIONARY = re.compile(r" [A-Za-z][\w.-]{0,63}=")
+# A message of the kernel in the output of `journalctl -o short-monotonic` or `short-delta`, and how one of a program
+# begins there behind the time: only the name of the host tells it from a message of the kernel.
+_MONOTONIC = re.compile(rb"(?m)^\[ *\d+\.\d{6}[^\]\n]{0,30}\] ([A-Za-z0-9][\w.-]{0,63}) kernel: ")
+_PROGRAM = r" (?:kernel|[\w.()@/-]{1,64}\[\d{1,10}\]): "
+_MONOTONIC_ROWS = {"dmesg_seconds": "journal_monotonic", "dmesg_delta_pair": "journal_delta"}
+_HOST_REACH = 1 << 20
 
 
 @dataclass(slots=True)
@@ -41,6 +47,7 @@ class Scan:
         flows: 1 at n - 1 where row n is format=flowed, 2 with DelSp; empty where none is.
         splits: offsets at which a second log record begins within a row.
         gaps: rows before which numbered messages are missing, and how many.
+        program: what stands behind the time of a program's message in a journal with the kernel's clock.
     """
 
     lines: Lines
@@ -52,11 +59,15 @@ class Scan:
     flows: bytearray = field(default_factory=bytearray)
     splits: list[int] = field(default_factory=list)
     gaps: list[tuple[int, int]] = field(default_factory=list)
+    program: re.Pattern[str] | None = None
 
     @classmethod
     def of(cls, lines: Lines, carrier: re.Pattern[str] | None) -> Scan:
         """A scan in which no row has been looked at."""
-        return cls(lines, bytearray([OUTSIDE]) * len(lines), carrier=carrier)
+        found = cls(lines, bytearray([OUTSIDE]) * len(lines), carrier=carrier)
+        if host := _MONOTONIC.search(lines.data, 0, _HOST_REACH):
+            found.program = re.compile(re.escape(host[1].decode("ascii", "replace")) + _PROGRAM)
+        return found
 
     def flow(self, first: int, last: int, delsp: bool) -> None:
         """Take the rows `first` to `last` for format=flowed."""
@@ -83,7 +94,14 @@ class Scan:
 
     def prefix(self, content: str) -> Prefix | None:
         """Prefix of a row's content."""
-        return match_prefix(content, self.carrier)
+        found = match_prefix(content, self.carrier)
+        if self.program is None or found is None or len(found.rows) > 1:
+            return found
+        row = _MONOTONIC_ROWS.get(found.rows[0])
+        message = self.program.match(content, found.end) if row else None
+        if row is None or message is None:
+            return found
+        return replace(found, rows=(row,), end=message.end(), kernel=False, host=message[0].split(" ", 1)[0])
 
     def mostly_kernel(self) -> bool:
         """Whether most rows carry a kernel prefix."""
@@ -118,7 +136,8 @@ def scan(lines: Lines, first: int, last: int, *, quoted: bool = False, into: Sca
             # The second record of a line stands behind the quote marks of the first.
             split = bool(lines.splits) and number > first and lines.is_split(number)
             found.depths[number - 1] = found.depths[number - 2] if split else depth
-        kind, prefix = kind_of(text, found.carrier)
+        prefix = None if not text or text.isspace() else found.prefix(text)
+        kind = kind_of(text, prefix)
         if kind == KERNEL and prefix is not None:
             if prefix.time_ns is not None:
                 now = prefix.time_ns // 1000
@@ -132,7 +151,7 @@ def scan(lines: Lines, first: int, last: int, *, quoted: bool = False, into: Sca
                     kind = FRAGMENT
                 seq = prefix.seq
         elif kind != BLANK and seq is not None and _DICTIONARY.match(text):
-            kind = FOREIGN
+            kind = FIELD
         elif kind == PLAIN and text.startswith(_DEEP) and _hangs(found, number, text):
             kind = SHAPE
         kinds[number - 1] = kind
@@ -195,12 +214,12 @@ def _further(data: bytes, start: int, stop: int, text: str, prefix: Prefix | Non
     return [at for at in _inner(data, start, stop)[own:] if at > start]
 
 
-def kind_of(content: str, carrier: re.Pattern[str] | None = None) -> tuple[int, Prefix | None]:
-    """Kind of a row's content, and its prefix."""
+def kind_of(content: str, prefix: Prefix | None) -> int:
+    """Kind of a row's content, given its prefix."""
     if not content or content.isspace():
-        return BLANK, None
-    if prefix := match_prefix(content, carrier):
-        return (KERNEL if prefix.kernel else FOREIGN), prefix
+        return BLANK
+    if prefix is not None:
+        return KERNEL if prefix.kernel else FOREIGN
     if has_shape(content):
-        return SHAPE, None
-    return (PROMPT if is_prompt(content) else PLAIN), None
+        return SHAPE
+    return PROMPT if is_prompt(content) else PLAIN

@@ -14,7 +14,7 @@ from kvmlab.report.register_table import REGISTER_ROWS
 from kvmlab.report.titles import titles
 from kvmlab.text.prefix_rows import ROWS
 from kvmlab.text.record import Record, Role
-from kvmlab.text.shapes import SHAPES
+from kvmlab.text.shape_rows import SHAPES
 from kvmlab.text.span import Span
 
 SAMPLES = [*(row.sample for row in titles()), *(s.sample for s in SHAPES), *(row.sample for row in REGISTER_ROWS)]

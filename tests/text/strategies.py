@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from kvmlab.text.prefix_rows import ROWS
-from kvmlab.text.shapes import SHAPES
+from kvmlab.text.shape_rows import SHAPES
 
 samples = st.sampled_from([row.sample for row in ROWS] + [shape.sample for shape in SHAPES])
 endings = st.sampled_from(["\n", "\r\n", "\r", "\n\n", "\r\r\n", "\n\r", ""])

@@ -8,7 +8,9 @@ from kvmlab.text.pairs import PAIRS, pair_of
 from kvmlab.text.prefix import HOT, match_prefix
 from kvmlab.text.prefix_rows import ROWS, Stage
 from kvmlab.text.reader import read_text
-from kvmlab.text.shapes import SHAPES, has_shape, shape_of
+from kvmlab.text.record import Role
+from kvmlab.text.shape_rows import SHAPES
+from kvmlab.text.shapes import has_shape, shape_of
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -68,7 +70,7 @@ def test_what_is_no_prefix(line):
 def test_programs_are_told_from_the_kernel():
     assert not match_prefix("May 26 04:02:34 mr-fox CROND[12]: (root) CMD (x)").kernel
     assert match_prefix("May 26 04:02:34 mr-fox kernel: x").kernel
-    assert not match_prefix("[    1.200000] host systemd[1]: Started").kernel
+    assert match_prefix("[    1.200000] process qemu[12]: text of the kernel").kernel
     assert match_prefix("[    1.200000] systemd[1]: Started").rows == ("dmesg_seconds",)
     assert match_prefix("[    1.200000] usb 1-1: new device").kernel
 
@@ -96,3 +98,15 @@ def test_times():
     prefix = match_prefix("6,2565,102258085667,-,caller=T8;x")
     assert (prefix.timestamp, prefix.level, prefix.caller) == ("102258.085667", 6, "T8")
     assert match_prefix("[Wed Nov 25 05:15:47 2026] x").clock == "Wed Nov 25 05:15:47 2026"
+
+
+def test_the_host_tells_programs_from_the_kernel_in_a_journal_with_the_kernels_clock() -> None:
+    journal = (
+        b"[    1.100000] draig kernel: usb 1-1: new device\n"
+        b"[    1.200000] draig systemd[1]: Started\n"
+        b"[    1.300000] process qemu[12]: text of the kernel\n"
+    )
+    kernel, program, other = read_text(journal).records
+    assert (kernel.role, program.role, other.role) == (Role.LOG, Role.OTHER, Role.LOG)
+    assert (program.text, program.host, program.timestamp) == ("Started", "draig", "1.200000")
+    assert read_text(journal[journal.index(b"[    1.2") :]).kind == "dmesg"
