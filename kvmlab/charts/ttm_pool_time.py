@@ -74,7 +74,7 @@ def plot_ttm_pool_time(frame: pd.DataFrame) -> go.Figure:
             picture.add_trace(trace, row=1, col=number)
     least = 100 * frame["tail_share"].min()
     low = 0.0 if least != least else max(0.0, least - 2)
-    picture.update_xaxes(title={"text": "allocation"}, row=1)
+    picture.update_xaxes(title={"text": "step"}, row=1)
     picture.update_yaxes(showgrid=True)
     most = int((frame["live_pages"] + frame["pooled_pages"]).max())
     picture.update_yaxes(range=[0, max(1, 1.05 * most)], row=2)
@@ -85,13 +85,15 @@ def plot_ttm_pool_time(frame: pd.DataFrame) -> go.Figure:
     picture.update_layout(
         title={"text": _title(frame, names)}, height=460, legend={"y": 1.06}, margin={"t": 104, "b": 0}
     )
-    failed = int((frame["blocks"] == 0).sum())
+    asked = int((frame["pages"] > 0).sum())
+    failed = asked - int((frame["blocks"] > 0).sum())
     taken = int((frame["pool_blocks"] > 0).sum())
     return look.caption(
         picture,
         "Above: pages in live buffers and, on top of them, pages that wait in the pools. Below: one mark a buffer, how "
         "many of its pages have no reference; a filled mark took at least one block from a pool.",
-        n=f"{len(frame):,} allocations, {taken:,} of them with blocks from a pool, {failed:,} without memory",
+        n=f"{asked:,} {'allocation' if asked == 1 else 'allocations'}, {taken:,} of them with blocks from a pool, "
+        f"{failed:,} without memory",
         source=frame.attrs.get("source"),
         kernel=frame.attrs.get("kernel"),
         alt=f"{_title(frame, names)} Pages in live buffers and in the pools over {len(frame) // len(names):,} steps.",

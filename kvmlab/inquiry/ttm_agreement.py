@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from kvmlab.capture.klttm import TtmRun
 from kvmlab.capture.malformed import MissingInput
 from kvmlab.capture.shelf import CaptureSet, ShippedRun
 from kvmlab.inquiry.ttm_capture import state_of_capture
-from kvmlab.inquiry.ttm_predict import BufferPrediction, df_predictions, predict_listed, predict_run
+from kvmlab.inquiry.ttm_listed import drained_blocks, predict_listed
+from kvmlab.inquiry.ttm_predict import BufferPrediction, df_predictions, predict_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,25 +54,64 @@ def df_series(runs: Iterable[ShippedRun]) -> pd.DataFrame:
     return _joined(parts)
 
 
-def df_listed(runs: Iterable[ShippedRun]) -> pd.DataFrame:
+def df_listed(runs: Iterable[ShippedRun], *, known: Sequence[str] = ("lists",)) -> pd.DataFrame:
     """Every buffer before which the lab's module wrote the free lists down, recorded and predicted.
 
     Args:
         runs: runs of the lab; those without free lists give no rows.
+        known: what the predictions may use (`kvmlab.inquiry.ttm_listed.KNOWN`); each gives a row for every buffer.
 
     Returns:
-        `df_predictions` with `kernel` and `folder` in front.
+        `df_predictions` with `kernel`, `known` and `folder` in front, and at the end `drained`: how many blocks were
+        seen leaving per-CPU lists while the buffer was filled, <NA> where no trace was recorded.
     """
     parts = []
     for run in runs:
+        captures = run.open()
         try:
-            found = predict_listed(run.open())
+            predictions = {what: predict_listed(captures, known=what) for what in known}
         except MissingInput:
             continue
-        frame = df_predictions(list(found.values()))
-        frame.insert(0, "folder", list(found))
-        parts.append((run.release, frame))
+        drained = drained_blocks(captures)
+        for what, found in predictions.items():
+            frame = df_predictions(list(found.values()))
+            frame.insert(0, "folder", list(found))
+            frame.insert(0, "known", what)
+            frame["drained"] = [drained.get(folder) for folder in found]
+            frame["drained"] = frame["drained"].astype("Int64")
+            parts.append((run.release, frame))
     return _joined(parts)
+
+
+def df_knowledge(listed: pd.DataFrame) -> pd.DataFrame:
+    """How far each kind of knowledge leads, for buffers that nobody disturbed and for the others.
+
+    Args:
+        listed: as `df_listed` returns it; only buffers with a trace are counted.
+
+    Returns:
+        known, disturbed (whether blocks were drained meanwhile), buffers, close, same_orders, same_pfns, worst
+        (largest `misplaced_share`), pfns_in_place (share of all pages whose pfn was predicted at its place).
+    """
+    import pandas as pd
+
+    traced = listed[listed["drained"].notna()]
+    rows = []
+    for (known, disturbed), part in traced.groupby(["known", traced["drained"] > 0], sort=False):
+        pages = part["pages"].sum()
+        rows.append(
+            {
+                "known": known,
+                "disturbed": bool(disturbed),
+                "buffers": len(part),
+                "close": int((part["misplaced_share"] <= CLOSE).sum()),
+                "same_orders": int(part["same_orders"].sum()),
+                "same_pfns": int((part["exact_pfn_share"] == 1).sum()),
+                "worst": round(float(part["misplaced_share"].max()), 4),
+                "pfns_in_place": round(float((part["exact_pfn_share"] * part["pages"]).sum() / pages), 4),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def df_agreement(predictions: pd.DataFrame) -> pd.DataFrame:

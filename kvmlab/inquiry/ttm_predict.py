@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 from kvmlab.capture.klttm import TtmBuffer as RecordedBuffer
 from kvmlab.capture.klttm import TtmRun
-from kvmlab.capture.malformed import MissingInput
-from kvmlab.capture.shelf import CaptureSet
 from kvmlab.capture.ttm_pool import PagePool
 from kvmlab.errors import UnusableInput
-from kvmlab.inquiry.ttm_capture import build_state
+from kvmlab.inquiry.captures_lab import orders_text
 from kvmlab.memory.buddy import Buddy
 from kvmlab.memory.ttm import TtmNoMemory, TtmPool
 from kvmlab.memory.ttm_buffer import TtmBuffer
@@ -112,53 +110,23 @@ def predict_run(run: TtmRun, buddy: Buddy, *, hold: bool = False) -> tuple[Buffe
     for k, recorded in enumerate(run.buffers):
         if recorded.caching not in (0, 1, 2):
             raise UnusableInput(f"buffer {k} has caching mode {recorded.caching}; expected 0, 1 or 2.")
-        out.append(_predict(pool, k, recorded, after.get(k + 1), hold))
+        out.append(predict_buffer(pool, k, recorded, after.get(k + 1), hold))
     return tuple(out)
 
 
-def predict_listed(captures: CaptureSet, *, release: str | None = None) -> dict[str, BufferPrediction]:
-    """Predict every buffer before which the lab's module wrote the free lists down.
-
-    The lists are the allocator's own, in their order, with the per-CPU lists, taken on the CPU that asked next. So
-    nothing is assumed but that nobody else changed them while the buffer was being filled, that reclaim freed
-    nothing, and that compaction moved nothing.
-
-    Args:
-        captures: a run of the lab; in every folder with a `free_lists` file the buffer's listing is expected beside it.
-        release: kernel release; None for what the captures say.
-
-    Returns:
-        The prediction of each folder.
-
-    Raises:
-        MissingInput: no folder holds both.
-    """
-    kinds = captures.kinds()
-    listings = {path.rpartition("/")[0]: path for path in kinds.get("ttm_run", ())}
-    out = {}
-    for path in kinds.get("free_lists", ()):
-        folder = path.rpartition("/")[0]
-        if folder not in listings:
-            continue
-        files = {"free_lists": captures.read(path).value}
-        for kind in ("pagetypeinfo", "zoneinfo"):
-            beside = next((p for p in kinds.get(kind, ()) if p.rpartition("/")[0] == folder), None)
-            if beside is not None:
-                files[kind] = captures.read(beside).value
-        known = release or captures.release
-        if known is None:
-            raise UnusableInput(f"{captures.name} does not say which kernel it was recorded on; name the release.")
-        pool = TtmPool(build_state(files, release=known, watermarks=True, engine="python").buddy)
-        recorded = captures.read(listings[folder]).value.buffers[0]
-        out[folder] = _predict(pool, 0, recorded, None, True, cpu=max(files["free_lists"].cpu or 0, 0))
-    if not out:
-        raise MissingInput(f"{captures.name} has no folder with the allocator's lists and a buffer's listing.")
-    return out
-
-
-def _predict(
+def predict_buffer(
     pool: TtmPool, k: int, recorded: RecordedBuffer, after: PagePool | None, hold: bool, *, cpu: int = 0
 ) -> BufferPrediction:
+    """Fill one recorded buffer from a pool and set both side by side.
+
+    Args:
+        pool: the pool; it is changed.
+        k: number of the buffer in its run.
+        recorded: the buffer.
+        after: page_pool as it was recorded afterwards, None if it was not.
+        hold: keep the buffer.
+        cpu: the CPU that asks.
+    """
     caching = Caching(recorded.caching)
     try:
         buffer = pool.alloc(recorded.npages, caching, cpu=cpu)
@@ -202,7 +170,7 @@ def blocks_of(buffer: TtmBuffer) -> Blocks:
 
 
 def df_predictions(predictions: Sequence[BufferPrediction]) -> pd.DataFrame:
-    """One row a buffer: what was asked for, blocks recorded and predicted, and the measures of `BufferPrediction`."""
+    """One row a buffer: what was asked for, blocks and orders (`10x7 9 8`) recorded and predicted, and the measures."""
     import pandas as pd
 
     return pd.DataFrame(
@@ -213,6 +181,8 @@ def df_predictions(predictions: Sequence[BufferPrediction]) -> pd.DataFrame:
                 "caching": p.caching.name.lower(),
                 "blocks_recorded": len(p.recorded),
                 "blocks_predicted": len(p.predicted),
+                "orders_recorded": orders_text(order for _, order in p.recorded),
+                "orders_predicted": orders_text(order for _, order in p.predicted),
                 "same_orders": p.same_orders,
                 "misplaced_share": p.misplaced_share,
                 "exact_pfn_share": p.exact_pfn_share,

@@ -13,7 +13,7 @@ from kvmlab.memory import buddy_state as at
 from kvmlab.memory import ttm_state as tt
 from kvmlab.memory.buddy import Buddy
 from kvmlab.memory.ttm_buffer import TtmBuffer
-from kvmlab.memory.ttm_lists import select_type
+from kvmlab.memory.ttm_lists import select_type, type_order
 from kvmlab.memory.ttm_state import Caching
 from kvmlab.memory.ttm_steps import free_chain
 
@@ -276,6 +276,11 @@ class TtmPool:
                 out.append(i + self.buddy.base)
                 i = int(s.nxt[i])
         return out
+
+    def pooled_blocks(self) -> tuple[tuple[int, int], ...]:
+        """The blocks of all pools as (first pfn, order), by pool type and in the order of its list."""
+        kinds = self.state.queue.tolist()
+        return tuple((pfn, type_order(kind)) for kind in sorted(kinds) for pfn in self.pool_list(kind))
 
     def adopt(self, caching: Caching | str, order: int, blocks: int, *, dma32: bool = False) -> int:
         """Declare pages of unknown owner to be pooled blocks: for states from captures, which show how much is pooled.

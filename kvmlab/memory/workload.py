@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -73,11 +73,11 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One allocation of a workload.
+    """One allocation of a workload, or something else that was done to the pools (then `pages` is 0).
 
     Args:
         step: its number.
-        object: name of the object.
+        object: name of the object, or what was done.
         caching: its mode.
         pages: pages of the buffer.
         blocks: blocks that it got, 0 if there was no memory.
@@ -103,7 +103,11 @@ class Step:
     @property
     def failed(self) -> bool:
         """Whether there was no memory."""
-        return self.blocks == 0
+        return self.blocks == 0 < self.pages
+
+    def moved(self, offset: int) -> Step:
+        """The same step so many numbers later."""
+        return replace(self, step=self.step + offset)
 
 
 def _rows(name: str) -> list[dict[str, str]]:
@@ -177,7 +181,7 @@ def run_workload(
     ages = rng.exponential(1.0, steps).tolist()
     due: dict[int, list[TtmBuffer]] = {}
     out = []
-    live = 0
+    live = sum(buffer.pages for buffer in pool.buffers)
     for number in range(steps):
         for old in due.pop(number, ()):
             pool.free(old)
@@ -189,7 +193,7 @@ def run_workload(
             live += buffer.pages
             if part.lifetime:
                 due.setdefault(number + 1 + int(ages[number] * part.lifetime), []).append(buffer)
-        out.append(_step(number, part, buffer, pool, live))
+        out.append(step_of(number, part.object.name, part.caching, part.object.pages, buffer, pool, live))
         if on_step is not None:
             on_step(out[-1])
     return out
@@ -204,19 +208,32 @@ def _alloc(pool: TtmPool, part: Part) -> TtmBuffer | None:
         return None
 
 
-def _step(number: int, part: Part, buffer: TtmBuffer | None, pool: TtmPool, live: int) -> Step:
+def step_of(
+    number: int, what: str, caching: Caching, pages: int, buffer: TtmBuffer | None, pool: TtmPool, live_pages: int
+) -> Step:
+    """A step as it stands now that it is done.
+
+    Args:
+        number: of the step.
+        what: name of the object, or what was done.
+        caching: the buffer's mode.
+        pages: pages that were asked for, 0 if none were.
+        buffer: what came of it, None if nothing did.
+        pool: the pools, after the step.
+        live_pages: pages in live buffers.
+    """
     return Step(
         number,
-        part.object.name,
-        part.caching,
-        part.object.pages,
+        what,
+        caching,
+        pages,
         0 if buffer is None else buffer.blocks,
         0 if buffer is None else buffer.tails,
         0 if buffer is None else int(buffer.from_pool.sum()),
         (0,) * at.NR_ORDERS if buffer is None else buffer.histogram(),
         pool.pooled_pages,
         pool.buddy.free_pages,
-        live,
+        live_pages,
     )
 
 
@@ -238,7 +255,7 @@ def df_steps(steps: list[Step]) -> pd.DataFrame:
             "live_pages": [s.live_pages for s in steps],
         }
     )
-    frame["tail_share"] = (frame.tails / frame.pages).where(frame.blocks > 0)
+    frame["tail_share"] = (frame.tails / frame.pages.clip(1)).where(frame.blocks > 0)
     for order in range(at.NR_ORDERS):
         frame[f"order_{order}"] = [s.orders[order] for s in steps]
     return frame

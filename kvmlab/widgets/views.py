@@ -1,4 +1,4 @@
-"""The controllers as widgets: replay player, pfn, family and pool browsers, log loader. Only words to calls."""
+"""The controllers as widgets: replay player, pfn and family browsers, log loader, workbench. Only words to calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from kvmlab.widgets.family_browser import FamilyBrowser
 from kvmlab.widgets.live import Live, Pane, button
 from kvmlab.widgets.log_loader import LogLoader
 from kvmlab.widgets.pfn_browser import MOST_ROWS, PfnBrowser
-from kvmlab.widgets.pool_explorer import CACHINGS, PoolExplorer
 from kvmlab.widgets.replay_player import ReplayPlayer
 from kvmlab.widgets.workbench import Workbench
 
@@ -142,39 +141,6 @@ def family_view(browser: FamilyBrowser) -> Live:
     draw()
     box = ipywidgets.VBox([chooser, words.widget, picture.widget, members.widget])
     return Live(box, browser.figure, f"family browser: {len(browser.families)} families")
-
-
-def pool_view(explorer: PoolExplorer) -> Live:
-    """The pool explorer: sizes and caching modes in; where the buffers lie and the orders of their blocks out.
-
-    Args:
-        explorer: the controller.
-    """
-    import ipywidgets
-
-    pages = ipywidgets.BoundedIntText(value=8100, min=1, max=1 << 24, description="pages")
-    caching = ipywidgets.Dropdown(options=CACHINGS, description="caching")
-    which = ipywidgets.BoundedIntText(value=0, min=0, max=10_000, description="buffer")
-    words, strip, orders, buffers = Pane("pool"), Pane("strip"), Pane("orders"), Pane("buffers")
-
-    def draw() -> None:
-        words.show_text(explorer.words())
-        buffers.show_table(table(explorer.df_buffers(), caption="Live buffers"))
-        for pane, picture in ((strip, explorer.figure()), (orders, explorer.orders())):
-            if picture is None:
-                pane.show_text("no buffer is live")
-            else:
-                pane.show_figure(picture)
-
-    explorer.watch(draw)
-    draw()
-    fill = button("Fill", lambda: explorer.alloc(pages.value, caching.value), tooltip="fill a buffer of so many pages")
-    free = button("Free", lambda: explorer.free(which.value), tooltip="give this buffer back")
-    shrink = button("Shrink", lambda: explorer.shrink(1 << 24), tooltip="let the shrinker empty the pools")
-    new = button("Fresh memory", lambda: explorer.reset(explorer.release, explorer.memory), tooltip="begin again")
-    rows = [ipywidgets.HBox([pages, caching, fill]), ipywidgets.HBox([which, free, shrink, new])]
-    box = ipywidgets.VBox([*rows, words.widget, strip.widget, orders.widget, buffers.widget])
-    return Live(box, explorer.figure, f"pool explorer: {explorer.words()}")
 
 
 def loader_view(loader: LogLoader) -> ipywidgets.Widget:

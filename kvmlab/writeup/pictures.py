@@ -98,7 +98,7 @@ def ttm_picture(data: Path) -> go.Figure:
 
 def _prediction(data: Path) -> BufferPrediction:
     from kvmlab.capture.shelf import open_captures
-    from kvmlab.inquiry.ttm_predict import predict_listed
+    from kvmlab.inquiry.ttm_listed import predict_listed
 
     folder = data / "captures" / _CAPTURES / "fragmented"
     if not folder.is_dir():

@@ -12,7 +12,8 @@ from kvmlab.capture.malformed import MissingInput
 from kvmlab.capture.shelf import open_captures
 from kvmlab.errors import UnusableInput
 from kvmlab.inquiry.ttm_capture import state_of_capture
-from kvmlab.inquiry.ttm_predict import df_predictions, predict_listed, predict_run
+from kvmlab.inquiry.ttm_listed import predict_listed
+from kvmlab.inquiry.ttm_predict import df_predictions, predict_run
 from kvmlab.memory.buddy import Buddy
 from kvmlab.memory.buddy_text import buddyinfo
 from kvmlab.memory.ttm import TtmPool

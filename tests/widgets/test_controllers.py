@@ -19,7 +19,6 @@ from kvmlab.widgets.family_browser import FamilyBrowser, NoFamilies
 from kvmlab.widgets.live import STATIC_MIME
 from kvmlab.widgets.log_loader import LogLoader
 from kvmlab.widgets.pfn_browser import PfnBrowser
-from kvmlab.widgets.pool_explorer import PoolExplorer
 from kvmlab.widgets.replay_player import ReplayPlayer
 from kvmlab.widgets.views import workbench_view
 from kvmlab.widgets.workbench import Workbench
@@ -197,42 +196,6 @@ class TestFamilyBrowser:
     def test_logs_without_reports_are_refused(self) -> None:
         with pytest.raises(NoFamilies, match="no report"):
             FamilyBrowser([read_log(b"[    1.000000] usb 1-1: new device\n")])
-
-
-class TestPoolExplorer:
-    def test_buffers_come_and_go(self) -> None:
-        explorer = PoolExplorer("6.12", "256MiB", [8100])
-        assert explorer.df_buffers().to_dict("records")[0]["blocks"] == 12
-        explorer.alloc(700, "wc")
-        check_figure(explorer.figure())
-        told = check_figure(explorer.orders())
-        assert told["layout"]["title"]["text"].startswith("18 blocks by order")
-        explorer.free(1)
-        assert explorer.words().endswith("700 pages pooled"), "write-combined pages are kept by the pool"
-        explorer.shrink(1 << 20)
-        assert explorer.words().endswith("; 0 pages pooled")
-        explorer.free(7)
-        explorer.free(0)
-        assert explorer.figure() is None
-        assert explorer.orders() is None
-
-    @pytest.mark.parametrize(("pages", "caching"), [(0, "cached"), (1 << 40, "cached"), (5, "lukewarm")])
-    def test_what_the_pool_refuses_is_a_sentence(self, pages: int, caching: str) -> None:
-        explorer = PoolExplorer("6.12", "256MiB")
-        explorer.alloc(pages, caching)
-        assert explorer.error
-        assert explorer.words() == explorer.error
-        assert explorer.buffers == ()
-
-    @pytest.mark.parametrize(("release", "memory"), [("2.4", "256MiB"), ("6.12", "an elephant"), ("6.12", "0")])
-    def test_a_machine_that_cannot_be_keeps_the_old_one(self, release: str, memory: str) -> None:
-        explorer = PoolExplorer("6.12", "256MiB", [10])
-        explorer.reset(release, memory)
-        assert explorer.error
-        assert len(explorer.buffers) == 1
-        explorer.reset("6.6", "256MiB")
-        assert explorer.error is None
-        assert explorer.buffers == ()
 
 
 class TestWorkbench:
