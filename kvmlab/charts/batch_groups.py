@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kvmlab.charts import template as look
 from kvmlab.errors import KvmlabError
 from kvmlab.inquiry import batch_groups as groups
-from kvmlab.inquiry.pfn_ranges import pfn_runs
+from kvmlab.inquiry.pfn_runs import pfn_runs
 from kvmlab.memory.folio_batch import batch_capacity
 from kvmlab.report.records import Report
 

@@ -1,52 +1,131 @@
-"""`kvmlab pfns`: the pfns of the bad pages in some logs, in runs, groups and zones, with a picture in a terminal."""
+"""`kvmlab pfns`: the pfns of logs and captures, in runs, groups and zones, with a picture in a terminal."""
 
 from __future__ import annotations
 
 import argparse
-import math
 import shutil
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kvmlab.capture.iomem import parse_iomem
+from kvmlab.capture.kinds import HEAD_BYTES, is_kernel_log
 from kvmlab.capture.zoneinfo import parse_zoneinfo
-from kvmlab.cli.arguments import add_input, add_json, open_log
+from kvmlab.cli.arguments import add_input, add_json
 from kvmlab.cli.output import Output, print_json
-from kvmlab.inquiry.basis import Basis
+from kvmlab.cli.pfns_strip import strip
+from kvmlab.cli.pfns_told import (
+    adjacency_told,
+    groups_told,
+    not_ram_told,
+    pageblocks_told,
+    runs_told,
+    zone_rules_told,
+    zones_told,
+)
+from kvmlab.errors import UnusableInput
 from kvmlab.inquiry.batch_groups import BatchGroup, batch_groups
-from kvmlab.inquiry.pfn_ranges import PfnRun, adjacency, pfn_runs
-from kvmlab.inquiry.pfn_zones import UNKNOWN_ZONE, MemoryLayout, memory_layout
+from kvmlab.inquiry.pfn_adjacency import Adjacency, adjacency
+from kvmlab.inquiry.pfn_runs import PfnRun, pfn_runs
+from kvmlab.inquiry.pfn_zones import memory_layout
 from kvmlab.inquiry.units import binary_size
 from kvmlab.report.arch import report_arch
+from kvmlab.report.log import Log, read_log
 from kvmlab.report.records import Report
-from kvmlab.text.source import open_source
+from kvmlab.text.source import Source, open_source
+
+if TYPE_CHECKING:
+    from kvmlab.inquiry.pfn_sources import PfnSource
 
 _PAGE = 4096
 _Read = TypeVar("_Read")
-_SHADES = " ▁▂▃▄▅▆▇█"
 _MOST_ROWS = 40
 
 EPILOG = """\
 examples:
   kvmlab pfns mail.txt
   kvmlab pfns kern.log.1.gz kern.log --json
+  kvmlab pfns kpageflags.bin.gz --only buddy               free page frames
+  kvmlab pfns page_owner.txt --only ttm_pool_alloc          what TTM's pool holds
+  kvmlab pfns trace.txt --only kvm_mmu_spte_requested       what KVM mapped
 
 exit status: 0 done, 1 the input holds no pfn, 2 unusable input or arguments.
 """
+
+
+@dataclass
+class _Found:
+    """What the files hold.
+
+    Args:
+        logs: in the order of the files.
+        captures: files and what they name.
+        kinds: path and kind of each file.
+    """
+
+    logs: list[Log] = field(default_factory=list)
+    captures: list[PfnSource] = field(default_factory=list)
+    kinds: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def reports(self) -> list[Report]:
+        """The reports that name a pfn."""
+        return [report for log in self.logs for report in log.reports if report.pfn is not None]
+
+    @property
+    def groups(self) -> list[tuple[int, BatchGroup]]:
+        """Drains, each with the number of the first report of its file; none reaches over the end of a file."""
+        starts = [sum(len(log.reports) for log in self.logs[:i]) for i in range(len(self.logs))]
+        return [(s, group) for s, log in zip(starts, self.logs, strict=True) for group in batch_groups(log.reports)]
+
+    def runs(self) -> tuple[tuple[PfnRun, ...], int]:
+        """The runs of all pages, and how many pages were named, repeated ones counted each time."""
+        pfns = [report.pfn for report in self.reports if report.pfn is not None]
+        if not self.captures:
+            return pfn_runs(pfns), len(pfns)
+        import numpy as np
+
+        from kvmlab.inquiry.pfn_ranges import pfn_ranges
+
+        given = np.array(pfns, np.uint64)
+        first = np.concatenate([given, *(one.ranges.first for one in self.captures)])
+        last = np.concatenate([given, *(one.ranges.last for one in self.captures)])
+        ranges = pfn_ranges(first, last=last)
+        told = zip(ranges.first.tolist(), ranges.last.tolist(), strict=True)
+        return tuple(PfnRun(a, b) for a, b in told), len(pfns) + sum(one.ranges.given for one in self.captures)
+
+    def near(self) -> Adjacency:
+        """Neighbours in pfn against neighbours in hva: of anonymous pages in reports, or of a pagemap."""
+        anonymous = {
+            report.pfn: report.page.index
+            for report in self.reports
+            if report.pfn is not None and report.page is not None and report.page.index
+        }
+        parts = [adjacency(list(anonymous), list(anonymous.values()))]
+        parts += [one.near for one in self.captures if one.near is not None]
+        return Adjacency(
+            *(sum(getattr(part, name) for part in parts) for name in ("pages", "hva_neighbours", "pfn_neighbours")),
+            *(sum(getattr(part, name) for part in parts) for name in ("both", "reversed")),
+        )
 
 
 def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's words to the parser."""
     parser = sub.add_parser(
         "pfns",
-        help="runs, groups and zones of the pfns in a log",
+        help="runs, groups and zones of the pfns in a log or a capture",
         description=__doc__,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_input(parser, many=True)
+    add_input(parser, many=True, more="; or a capture: kpageflags, kpagecount, pagemap, page_owner, a trace, ...")
     add_json(parser)
+    parser.add_argument(
+        "--only",
+        metavar="WORD",
+        help="a part of a capture: a flag (buddy), a function in the stack of page_owner, an event of a trace, the "
+        "migratetype of a free list",
+    )
     parser.add_argument("--zoneinfo", metavar="FILE", help="the host's /proc/zoneinfo; else rules say where zones lie")
     parser.add_argument("--iomem", metavar="FILE", help="the host's /proc/iomem, read as root: tells what is no RAM")
     parser.set_defaults(run=run)
@@ -54,21 +133,63 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Read the files and print what their pfns look like; 1 if they hold none."""
-    logs = [open_log(path, args.max_bytes) for path in args.files]
-    reports = [report for log in logs for report in log.reports if report.pfn is not None]
-    # Groups never reach over the end of a file; report numbers count through all of them.
-    starts = [sum(len(log.reports) for log in logs[:i]) for i in range(len(logs))]
-    groups = [(start, group) for start, log in zip(starts, logs, strict=True) for group in batch_groups(log.reports)]
-    arch = next(filter(None, map(report_arch, reports)), None)
+    found = _Found()
+    for path in args.files:
+        _add(found, path, args.max_bytes, args.only)
+    arch = next(filter(None, map(report_arch, found.reports)), None)
     layout = memory_layout(
         zoneinfo=_read(args.zoneinfo, parse_zoneinfo), iomem=_read(args.iomem, parse_iomem), arch=arch or "x86_64"
     )
-    told = _document(reports, groups, arch, layout)
+    runs, n = found.runs()
+    outside = not_ram_told(runs, layout)
+    told = {
+        "schema": "kvmlab.pfns/1",
+        "sources": [{"path": path, "kind": kind} for path, kind in found.kinds],
+        "n": n,
+        "distinct": sum(one.pages for one in runs),
+        "runs": runs_told(runs),
+        "groups": groups_told(found.groups),
+        "zones": zones_told(runs, layout),
+        "zone_rules": zone_rules_told(arch, layout),
+        "not_ram": None if outside is None else outside[1],
+        "not_ram_pages": None if outside is None else outside[0],
+        "pageblocks": pageblocks_told(runs),
+        "adjacency": adjacency_told(found.near()),
+    }
     if args.json:
         print_json(told)
     else:
-        _print(told, reports, [group for _, group in groups])
-    return 0 if reports else 1
+        _print(told, found, runs)
+    return 0 if runs else 1
+
+
+def _add(found: _Found, path: str, limit: int | None, only: str | None) -> None:
+    """Read one file, whatever its content shows it to be."""
+    if path != "-" and not path:
+        raise UnusableInput("an empty file name: expected the path of a log or a capture, or - for standard input")
+    source = open_source(path) if limit is None else open_source(path, limit=limit)
+    one = None if is_kernel_log(source.data[:HEAD_BYTES].decode("latin-1")) else _capture(source, only)
+    if one is not None:
+        found.captures.append(one)
+        found.kinds.append((source.path, one.kind))
+        return
+    if only is not None:
+        raise UnusableInput(f"{source.path} is no capture: --only {only} chooses a part of a capture")
+    found.logs.append(read_log(source))
+    found.kinds.append((source.path, "log"))
+
+
+def _capture(source: Source, only: str | None) -> PfnSource | None:
+    """The pages of a capture, None if the content shows none."""
+    from kvmlab.capture.read import Capture, recognise
+
+    kind = recognise(source.data)
+    if kind is None:
+        return None
+    from kvmlab.inquiry.pfn_sources import pfns_of_capture
+
+    read = Capture(source.path, kind, kind.read(source.data, source.path), source.sha256)
+    return pfns_of_capture(read, only=only)
 
 
 def _read(path: str | None, parse: Callable[[bytes], _Read]) -> _Read | None:
@@ -76,92 +197,22 @@ def _read(path: str | None, parse: Callable[[bytes], _Read]) -> _Read | None:
     return None if path is None else parse(open_source(path).data)
 
 
-def _basis(arch: str | None, layout: MemoryLayout) -> str:
-    return "assumed" if arch is None and layout.basis is Basis.INFERRED else str(layout.basis)
-
-
-def _document(
-    reports: Sequence[Report], groups: Iterable[tuple[int, BatchGroup]], arch: str | None, layout: MemoryLayout
-) -> dict[str, Any]:
-    pfns = [report.pfn for report in reports if report.pfn is not None]
-    anonymous = {
-        report.pfn: report.page.index
-        for report in reports
-        if report.pfn is not None and report.page is not None and report.page.index
-    }
-    near = adjacency(list(anonymous), list(anonymous.values()))
-    return {
-        "schema": "kvmlab.pfns/1",
-        "n": len(pfns),
-        "distinct": len(set(pfns)),
-        "runs": [
-            {
-                "first": f"{run.first:#x}",
-                "last": f"{run.last:#x}",
-                "pages": run.pages,
-                "largest_order": run.largest_order(),
-            }
-            for run in pfn_runs(pfns)
-        ],
-        "groups": [
-            {
-                "first_report": start + group.first.index,
-                "reports": [start + report.index for report in group.reports],
-                "size": len(group),
-                "by_registers": group.by_registers,
-                "by_pause": group.by_pause,
-                "pfn_runs": len(group.runs),
-            }
-            for start, group in groups
-        ],
-        "zones": _zones(pfns, layout),
-        "zone_rules": {"arch": arch or "x86_64", "basis": _basis(arch, layout), "source": layout.source},
-        "not_ram": _not_ram(pfns, layout),
-        "adjacency": {
-            "pages": near.pages,
-            "index_neighbours": near.hva_neighbours,
-            "pfn_neighbours": near.pfn_neighbours,
-            "both": near.both,
-            "reversed": near.reversed,
-        },
-    }
-
-
-def _zones(pfns: Iterable[int], layout: MemoryLayout) -> dict[str, int]:
-    """Distinct pages in each zone; what no zone holds is counted as `unknown`."""
-    counts = {span.name: 0 for span in layout.spans} | {UNKNOWN_ZONE: 0}
-    for pfn in set(pfns):
-        span = layout.zone_of(pfn)
-        counts[UNKNOWN_ZONE if span is None else span.name] += 1
-    return counts
-
-
-def _not_ram(pfns: Iterable[int], layout: MemoryLayout) -> list[str] | None:
-    """Pages that are no RAM as far as iomem says, None if it was not given."""
-    if layout.ram is None:
-        return None
-    starts = [run.first for run in layout.ram]
-    found = []
-    for pfn in sorted(set(pfns)):
-        at = bisect_right(starts, pfn) - 1
-        if at < 0 or pfn > layout.ram[at].last:
-            found.append(f"{pfn:#x}")
-    return found
-
-
-def _print(told: dict[str, Any], reports: Sequence[Report], groups: Sequence[BatchGroup]) -> None:
+def _print(told: dict[str, Any], found: _Found, runs: Sequence[PfnRun]) -> None:
     out = Output()
-    if not reports:
+    if not runs:
         out.text("no report in the input holds a pfn")
         return
-    runs = pfn_runs(report.pfn for report in reports if report.pfn is not None)
+    for (path, kind), said in zip(found.kinds, _said(found), strict=True):
+        if kind != "log":
+            out.text(f"{path}: {kind}, {said}")
     zone_text = ", ".join(f"{n} in {name}" for name, n in told["zones"].items() if n)
     out.text(
         f"{told['n']} pfns, {told['distinct']} distinct, in {len(runs)} runs; "
         f"{zone_text} ({told['zone_rules']['basis']})"
     )
     if out.terminal:
-        _draw(out, runs)
+        out.text(strip(runs, max(20, shutil.get_terminal_size().columns - 2)))
+        out.text(f"{runs[0].first:#x} ... {runs[-1].last:#x}, taller is fuller (logarithmic)")
     out.table(
         ("first", "last", "pages", "order", "physical"),
         [
@@ -171,14 +222,15 @@ def _print(told: dict[str, Any], reports: Sequence[Report], groups: Sequence[Bat
     )
     if len(runs) > _MOST_ROWS:
         out.text(f"... and {len(runs) - _MOST_ROWS} more runs (--json has all)")
-    for group in groups[:_MOST_ROWS]:
-        proof = "one system call, by its registers" if group.by_registers else "by task, stack and time"
-        proof += ", cut at the longest pause" if group.by_pause else ""
-        out.text(f"group of {len(group)} from report {group.first.index}: {len(group.runs)} runs; {proof}")
-    if len(groups) > _MOST_ROWS:
-        out.text(f"... and {len(groups) - _MOST_ROWS} more groups (--json has all)")
+    blocks = told["pageblocks"]
+    out.text(
+        f"{blocks['touched']} pageblocks of {1 << blocks['order']} pages are touched, {blocks['whole']} of them wholly;"
+        f" the fullest begins at {blocks['fullest']} and holds {blocks['fullest_pages']}"
+    )
+    _print_groups(out, [group for _, group in found.groups])
     if told["not_ram"]:
-        out.text(f"no RAM at {', '.join(told['not_ram'][:8])}: those pages cannot have been ordinary memory")
+        more = " ..." if told["not_ram_pages"] > 8 else ""
+        out.text(f"no RAM at {', '.join(told['not_ram'][:8])}{more}: those pages cannot have been ordinary memory")
     near = told["adjacency"]
     if near["index_neighbours"]:
         out.text(
@@ -187,28 +239,16 @@ def _print(told: dict[str, Any], reports: Sequence[Report], groups: Sequence[Bat
         )
 
 
-def _draw(out: Output, runs: Sequence[PfnRun]) -> None:
-    """A strip of blocks from the first to the last pfn; each block is a power of two of pages."""
-    out.text(strip(runs, max(20, shutil.get_terminal_size().columns - 2)))
-    out.text(f"{runs[0].first:#x} ... {runs[-1].last:#x}, taller is fuller (logarithmic)")
+def _print_groups(out: Output, groups: Sequence[BatchGroup]) -> None:
+    for group in groups[:_MOST_ROWS]:
+        proof = "one system call, by its registers" if group.by_registers else "by task, stack and time"
+        proof += ", cut at the longest pause" if group.by_pause else ""
+        out.text(f"group of {len(group)} from report {group.first.index}: {len(group.runs)} runs; {proof}")
+    if len(groups) > _MOST_ROWS:
+        out.text(f"... and {len(groups) - _MOST_ROWS} more groups (--json has all)")
 
 
-def strip(runs: Sequence[PfnRun], width: int) -> str:
-    """Draw runs as a line of Unicode blocks, at most `width` of them; one page is enough to be seen.
-
-    >>> strip([PfnRun(0, 3), PfnRun(8, 8), PfnRun(15, 15)], 4)
-    '█ ▁▁'
-    """
-    first, last = runs[0].first, runs[-1].last
-    order = 0
-    while (last >> order) - (first >> order) + 1 > width:
-        order += 1
-    cells = [0] * ((last >> order) - (first >> order) + 1)
-    for run in runs:
-        for cell in range(run.first >> order, (run.last >> order) + 1):
-            start = max(run.first, cell << order)
-            cells[cell - (first >> order)] += min(run.last, ((cell + 1) << order) - 1) - start + 1
-    top = len(_SHADES) - 1
-    return "".join(
-        _SHADES[0 if not n else (top if not order else 1 + round((top - 1) * math.log2(n) / order))] for n in cells
-    )
+def _said(found: _Found) -> list[str]:
+    """Which pages of each file are meant."""
+    said = iter(found.captures)
+    return ["" if kind == "log" else next(said).said for _, kind in found.kinds]

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from kvmlab.errors import UnknownRelease
-from kvmlab.inquiry.pfn_ranges import PfnRun, pfn_runs
+from kvmlab.inquiry.pfn_runs import PfnRun, pfn_runs
 from kvmlab.memory.folio_batch import batch_capacity
 from kvmlab.report.records import Kind, Report
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvmlab.inquiry.batch_groups import BatchGroup, batch_groups, time_ns
 from kvmlab.inquiry.page_kind import likely_hva
-from kvmlab.inquiry.pfn_ranges import PfnRun, pfn_runs
+from kvmlab.inquiry.pfn_runs import PfnRun, pfn_runs
 from kvmlab.inquiry.signatures import Signature, signature_of
 from kvmlab.report.log import Log
 from kvmlab.report.records import Kind, Report

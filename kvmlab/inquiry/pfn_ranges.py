@@ -2,70 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from kvmlab.errors import KvmlabError
+from kvmlab.inquiry.pfn_runs import LARGEST_PFN, MAX_ORDER, PAGEBLOCK_ORDER, PfnError, PfnRun
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-MAX_ORDER: Final = 10
-PAGEBLOCK_ORDER: Final = 9
-LARGEST_PFN: Final = (1 << 52) - 1
 _MOST_BLOCKS: Final = 1 << 24
 _DENSE: Final = 16
-
-
-class PfnError(KvmlabError):
-    """Numbers that cannot be pfns, or a question that would need too many rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class PfnRun:
-    """Neighbouring pfns without a hole: `first` to `last`, both inside."""
-
-    first: int
-    last: int
-
-    @property
-    def pages(self) -> int:
-        """How many pages it has.
-
-        >>> PfnRun(0x2d3a, 0x2d3b).pages
-        2
-        """
-        return self.last - self.first + 1
-
-    def largest_order(self, most: int = MAX_ORDER) -> int:
-        """The largest order of which one naturally aligned block lies inside.
-
-        >>> PfnRun(0x100, 0x1ff).largest_order(), PfnRun(0x101, 0x1ff).largest_order(), PfnRun(7, 7).largest_order()
-        (8, 7, 0)
-        """
-        for order in range(most, 0, -1):
-            start = -(-self.first >> order) << order
-            if start + (1 << order) - 1 <= self.last:
-                return order
-        return 0
-
-
-def pfn_runs(pfns: Iterable[int]) -> tuple[PfnRun, ...]:
-    """The runs of a few pfns, in order, without any library; `pfn_ranges` does it for millions.
-
-    >>> [(run.first, run.last) for run in pfn_runs([7, 3, 4, 4, 9])]
-    [(3, 4), (7, 7), (9, 9)]
-    """
-    runs: list[list[int]] = []
-    for pfn in sorted(set(pfns)):
-        if runs and runs[-1][1] + 1 == pfn:
-            runs[-1][1] = pfn
-        else:
-            runs.append([pfn, pfn])
-    return tuple(PfnRun(first, last) for first, last in runs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +33,28 @@ class PfnRanges:
     given: int
     source: str | None = None
     kernel: str | None = None
+
+    @classmethod
+    def of_blocks(
+        cls, pfn: ArrayLike, order: ArrayLike, *, source: str | None = None, kernel: str | None = None
+    ) -> PfnRanges:
+        """The runs of blocks, as the page allocator or the TTM pool hands them out, in the model or in a capture.
+
+        Args:
+            pfn: first pfn of each block.
+            order: order of each block.
+            source: case or file that they came from, for captions.
+            kernel: release text, for captions.
+
+        >>> PfnRanges.of_blocks([0x100, 0x180], [7, 0]).pages
+        129
+        """
+        import numpy as np
+
+        starts = _checked(pfn)
+        sizes = np.uint64(1) << np.atleast_1d(np.asarray(order)).astype(np.uint64)
+        last = starts + sizes[: len(starts)] - np.uint64(1)
+        return pfn_ranges(starts, last=last, source=source, kernel=kernel)
 
     def __len__(self) -> int:
         return len(self.first)
@@ -241,50 +212,6 @@ def pfn_ranges(
     at = np.flatnonzero(opens)
     closes = np.append(at[1:], len(starts)) - 1 if len(at) else at
     return PfnRanges(starts[at], reach[closes], given, source, kernel)
-
-
-@dataclass(frozen=True, slots=True)
-class Adjacency:
-    """Whether pages that are neighbours for the process are neighbours in memory too.
-
-    Args:
-        pages: pages with a known hva.
-        hva_neighbours: pairs of pages whose hvas follow each other.
-        pfn_neighbours: pairs of pages whose pfns follow each other.
-        both: pairs that do both, in the same direction.
-        reversed: pairs that do both, in opposite directions.
-    """
-
-    pages: int
-    hva_neighbours: int
-    pfn_neighbours: int
-    both: int
-    reversed: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.hva_neighbours} pairs of neighbours in hva: {self.both} are neighbours in pfn too, {self.reversed} "
-            "the other way round"
-        )
-
-
-def adjacency(pfns: Sequence[int], hva_pages: Sequence[int]) -> Adjacency:
-    """Count neighbours in pfn against neighbours in hva, whatever the order of the text.
-
-    Args:
-        pfns: pfn of each page.
-        hva_pages: hva of each page divided by the page size, in the same order.
-
-    >>> adjacency([7, 8, 3], [0x100, 0x101, 0x102])
-    Adjacency(pages=3, hva_neighbours=2, pfn_neighbours=1, both=1, reversed=0)
-    >>> print(adjacency([8, 7], [0x100, 0x101]))
-    1 pairs of neighbours in hva: 0 are neighbours in pfn too, 1 the other way round
-    """
-    of_hva = dict(zip(hva_pages, pfns, strict=True))
-    steps = [of_hva[hva + 1] - pfn for hva, pfn in of_hva.items() if hva + 1 in of_hva]
-    distinct = set(pfns)
-    following = sum(pfn + 1 in distinct for pfn in distinct)
-    return Adjacency(len(of_hva), len(steps), following, steps.count(1), steps.count(-1))
 
 
 def _runs_by_marking(pfns: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:

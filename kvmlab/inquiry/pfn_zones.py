@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from kvmlab.capture.iomem import Iomem
 from kvmlab.capture.zoneinfo import Zoneinfo
 from kvmlab.inquiry.basis import Basis
-from kvmlab.inquiry.pfn_ranges import LARGEST_PFN, PfnRanges, PfnRun
+from kvmlab.inquiry.pfn_ranges import PfnRanges
+from kvmlab.inquiry.pfn_runs import LARGEST_PFN, PfnRun
 from kvmlab.kernel.zones import zones
 
 if TYPE_CHECKING:

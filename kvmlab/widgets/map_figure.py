@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kvmlab.inquiry.pfn_ranges import PfnRun
+from kvmlab.inquiry.pfn_runs import PfnRun
 from kvmlab.widgets.pfn_browser import PfnBrowser
 
 if TYPE_CHECKING:

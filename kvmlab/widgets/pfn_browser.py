@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kvmlab.charts.pfn_map import EmptyMap, df_pfn_map, plot_pfn_map
-from kvmlab.inquiry.pfn_ranges import PfnRanges, PfnRun, pfn_ranges
+from kvmlab.inquiry.pfn_ranges import PfnRanges, pfn_ranges
+from kvmlab.inquiry.pfn_runs import PfnRun
 from kvmlab.report.log import Log
 from kvmlab.report.records import Report
 from kvmlab.widgets.controller import Controller

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from kvmlab.charts.pfn_map import MOST_CELLS, EmptyMap, df_pfn_map, plot_pfn_map
 from kvmlab.inquiry.basis import Basis
-from kvmlab.inquiry.pfn_ranges import PfnRanges, PfnRun, pfn_ranges
+from kvmlab.inquiry.pfn_ranges import PfnRanges, pfn_ranges
+from kvmlab.inquiry.pfn_runs import PfnRun
 from kvmlab.inquiry.pfn_zones import MemoryLayout, ZoneSpan
 from tests.charts.figures import check_figure
 

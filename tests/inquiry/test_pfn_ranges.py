@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvmlab.inquiry.pfn_ranges import LARGEST_PFN, PfnError, PfnRun, pfn_ranges, pfn_runs
+from kvmlab.inquiry.pfn_ranges import pfn_ranges
+from kvmlab.inquiry.pfn_runs import LARGEST_PFN, PfnError, PfnRun, pfn_runs
 
 TIGHT = st.lists(st.integers(1 << 40, (1 << 40) + 300), min_size=20, max_size=200)
 NEAR = st.lists(st.integers(0, 60), max_size=60)

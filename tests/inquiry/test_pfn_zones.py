@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from kvmlab.capture.iomem import parse_iomem
 from kvmlab.capture.zoneinfo import parse_zoneinfo
 from kvmlab.inquiry.basis import Basis
-from kvmlab.inquiry.pfn_ranges import LARGEST_PFN, PfnRun, pfn_ranges
+from kvmlab.inquiry.pfn_ranges import pfn_ranges
+from kvmlab.inquiry.pfn_runs import LARGEST_PFN, PfnRun
 from kvmlab.inquiry.pfn_zones import MemoryLayout, df_zone_counts, memory_layout
 
 

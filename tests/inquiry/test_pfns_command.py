@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvmlab.cli import pfns
-from kvmlab.inquiry.pfn_ranges import pfn_runs
+from kvmlab.cli.pfns_strip import strip
+from kvmlab.cli.pfns_told import not_ram_told, pageblocks_told
+from kvmlab.errors import UnusableInput
+from kvmlab.inquiry.basis import Basis
+from kvmlab.inquiry.pfn_runs import pfn_runs
+from kvmlab.inquiry.pfn_zones import MemoryLayout
 from kvmlab.writeup.case import open_case
 
 
@@ -27,7 +33,9 @@ def test_the_reported_trace_as_json(case_dir: Path, capsys: pytest.CaptureFixtur
     told = json.loads(capsys.readouterr().out)
     assert told["schema"] == "kvmlab.pfns/1"
     assert told["n"] == 1
-    assert told["runs"] == [{"first": "0xfb1665", "last": "0xfb1665", "pages": 1, "largest_order": 0}]
+    assert told["runs"] == [
+        {"first": "0xfb1665", "last": "0xfb1665", "pages": 1, "largest_order": 0, "alignment": 0, "gap": None}
+    ]
     assert told["zones"] == {"DMA": 0, "DMA32": 0, "Normal": 1, "unknown": 0}
     assert told["zone_rules"] == {"arch": "x86_64", "basis": "inferred", "source": "by the rules of x86_64"}
     assert told["not_ram"] is None
@@ -77,7 +85,58 @@ def test_a_clean_log_holds_no_pfn(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 @given(st.lists(st.integers(0, (1 << 52) - 1), min_size=1, max_size=20), st.integers(1, 200))
 def test_the_strip_shows_every_page_and_keeps_its_width(numbers: list[int], width: int) -> None:
-    drawn = pfns.strip(pfn_runs(numbers), width)
+    drawn = strip(pfn_runs(numbers), width)
     assert 1 <= len(drawn) <= width
     assert drawn[0] != " "
     assert drawn[-1] != " "
+
+
+def test_captures_are_told_like_logs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = root / "data" / "captures" / "6.12.117+deb12-amd64" / "fragmented" / "frag" / "stride2" / "n8100_caching2"
+    assert run(str(folder / "blocks.txt.gz"), "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["n"], told["distinct"], told["groups"]) == (8100, 8100, [])
+    assert told["sources"][0]["kind"] == "ttm_run"
+    assert sum(one["pages"] for one in told["runs"]) == sum(told["zones"].values()) == 8100
+    assert told["runs"][1]["gap"] == int(told["runs"][1]["first"], 16) - int(told["runs"][0]["last"], 16) - 1
+    assert run(str(folder / "kpageflags.bin.gz"), "--only", "buddy") == 0
+    text = capsys.readouterr().out
+    assert "kpageflags, page frames with the flag buddy" in text
+    assert "pageblocks of 512 pages are touched" in text
+    with pytest.raises(UnusableInput, match="names no pfn"):
+        run(str(folder / "buddyinfo.txt"))
+    with pytest.raises(UnusableInput, match="chooses a part of a capture"):
+        run(str(root / "README.md"), "--only", "buddy")
+
+
+def test_a_log_and_a_capture_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "dmesg").write_text("[    1.000000] BUG: Bad page state in process x  pfn:00080\n")
+    (tmp_path / "trace").write_text(
+        " x-1 [000] 1.000000: mm_page_alloc: page=0x1 pfn=0x81 order=0 migratetype=0 gfp_flags=GFP_KERNEL\n"
+    )
+    assert run(str(tmp_path / "dmesg"), str(tmp_path / "trace"), "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [source["kind"] for source in told["sources"]] == ["log", "trace"]
+    assert [(one["first"], one["pages"]) for one in told["runs"]] == [("0x80", 2)]
+
+
+BLOCK = 1 << 9
+
+
+@given(st.lists(st.tuples(st.integers(0, 40_000), st.integers(1, 3000)), max_size=20))
+def test_pageblocks_are_those_that_a_naive_count_finds(spans: list[tuple[int, int]]) -> None:
+    runs = pfn_runs(pfn for first, n in spans for pfn in range(first, first + n))
+    counts = Counter(pfn // BLOCK for one in runs for pfn in range(one.first, one.last + 1))
+    told = pageblocks_told(runs)
+    assert (told["touched"], told["whole"]) == (len(counts), sum(n == BLOCK for n in counts.values()))
+    assert told["fullest_pages"] == max(counts.values(), default=0)
+    if counts:
+        assert counts[int(told["fullest"], 16) // BLOCK] == told["fullest_pages"]
+
+
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=60), st.lists(st.integers(0, 30), max_size=8))
+def test_what_is_no_ram_is_what_no_stretch_of_ram_holds(pfns: list[int], ram: list[int]) -> None:
+    stretches = pfn_runs(block * 8 + i for block in ram for i in range(8))
+    layout = MemoryLayout((), tuple(stretches), Basis.OBSERVED, "")
+    outside = sorted(pfn for pfn in set(pfns) if pfn // 8 not in ram)
+    assert not_ram_told(pfn_runs(pfns), layout) == (len(outside), [f"{pfn:#x}" for pfn in outside])

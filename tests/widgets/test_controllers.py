@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvmlab.charts.pfn_map import EmptyMap
-from kvmlab.inquiry.pfn_ranges import PfnRun, pfn_ranges
+from kvmlab.inquiry.pfn_ranges import pfn_ranges
+from kvmlab.inquiry.pfn_runs import PfnRun
 from kvmlab.inquiry.replay import Replay, replay, same_events
 from kvmlab.kvm.policies import find_policy
 from kvmlab.report.log import Log, read_log
