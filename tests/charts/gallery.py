@@ -28,12 +28,14 @@ from kvmlab.charts.swim_lanes import df_swim_lanes, plot_swim_lanes
 from kvmlab.charts.ttm_fragmentation import df_ttm_fragmentation, plot_ttm_fragmentation
 from kvmlab.charts.ttm_pages import df_ttm_pages, plot_ttm_pages
 from kvmlab.charts.ttm_pool_time import df_ttm_pool_time, plot_ttm_pool_time
+from kvmlab.charts.ttm_strip import df_ttm_strip, plot_ttm_strip
 from kvmlab.charts.v11_series import df_v11_series, plot_v11_series
 from kvmlab.charts.zone_map import df_zone_map, plot_zone_map
 from kvmlab.inquiry.captures_lab import df_kvm_matrix
 from kvmlab.inquiry.pfn_ranges import PfnRanges, pfn_ranges
 from kvmlab.inquiry.replay import replay, same_events
-from kvmlab.inquiry.ttm_predict import BufferPrediction, predict_listed
+from kvmlab.inquiry.ttm_listed import predict_listed
+from kvmlab.inquiry.ttm_predict import BufferPrediction
 from kvmlab.kvm.explore import explore
 from kvmlab.kvm.policies import find_policy
 from kvmlab.memory.buddy import Buddy
@@ -145,6 +147,12 @@ def _ttm_pages() -> go.Figure:
     return plot_ttm_pages(df_ttm_pages(sets, source=FRAGMENTED, kernel=KERNEL))
 
 
+def _ttm_strip() -> go.Figure:
+    sets = {"recorded": prediction().recorded, "predicted": prediction().predicted}
+    waiting = dict.fromkeys(sets, ((32768, 9),))
+    return plot_ttm_strip(df_ttm_strip(sets, pooled=waiting, source=FRAGMENTED, kernel=KERNEL))
+
+
 def _pool_time(steps: int = 40) -> go.Figure:
     pool = TtmPool(Buddy.fresh("512MiB", release="6.12", engine="python"))
     return plot_ttm_pool_time(
@@ -170,6 +178,7 @@ EXAMPLES: dict[str, Callable[[], go.Figure]] = {
     "ttm_fragmentation": _sweep,
     "ttm_pages": _ttm_pages,
     "ttm_pool_time": _pool_time,
+    "ttm_strip": _ttm_strip,
     "v11_series": lambda: plot_v11_series(df_v11_series()),
     "zone_map": lambda: plot_zone_map(df_zone_map(case_log().bad_pages, source="case")),
 }
@@ -203,6 +212,9 @@ LARGE: dict[str, Callable[[], go.Figure]] = {
         df_ttm_pool_time(
             {"a": run_workload(TtmPool(Buddy.fresh("64MiB", engine="python")), "compositor", 10, seed=1) * 4000}
         )
+    ),
+    "ttm_strip": lambda: plot_ttm_strip(
+        df_ttm_strip({"a": tuple((2 * i, 0) for i in range(300_000)), "b": tuple((i << 14, 3) for i in range(9_000))})
     ),
     "zone_map": lambda: plot_zone_map(df_zone_map(_reports(6_000))),  # type: ignore[arg-type]
 }
