@@ -14,7 +14,11 @@ from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_chunk import Chunk, Found, TooShort
 from kvmlab.report.fast_heads import held_words
 from kvmlab.report.fast_lexicon import FOREIGN, MAX_ENTRIES, Lexicon, Template, prefix_end
-from kvmlab.report.fast_numba import (
+from kvmlab.report.fast_lines import three_tables
+from kvmlab.report.fast_numba import read_chunk
+from kvmlab.report.fast_state import (
+    MOST_ENDS,
+    N_FORM,
     N_STATE,
     NEAR,
     S_AT,
@@ -26,7 +30,6 @@ from kvmlab.report.fast_numba import (
     S_STRAY,
     S_UNKNOWN,
     T_FIRST,
-    read_chunk,
 )
 
 PAD = 256
@@ -48,6 +51,7 @@ class _Room:
     state: Any
     scratch: Any
     quiet: Any
+    ends: Any
 
 
 class CompiledEngine:
@@ -66,16 +70,18 @@ class CompiledEngine:
         self._rooms = threading.local()
         # Hashes differ from run to run, so that no text can be made to collide.
         self._seed = np.uint64(int.from_bytes(os.urandom(8), "little"))
+        self._salts = np.frombuffer(os.urandom(64), np.uint64).copy()
         self._templates: list[Template] = []
         self._styles: list[str] = []
         self._shapes = np.zeros(_MAX_TEMPLATES * r.PREFIX_ROOM, np.uint8)
-        self._forms = np.zeros(_MAX_TEMPLATES * 8, np.int64)
+        self._forms = np.zeros(_MAX_TEMPLATES * N_FORM, np.int64)
         self._n = 0
         self._table = _Table(1 << 12)
         self._steps = np.frombuffer(g.step_table(), np.uint8).copy()
-        pieces = b"".join(_piece(word) for word in held_words())
-        self._holds = np.frombuffer(pieces or bytes(4), np.uint8).copy()
-        self._n_holds = len(pieces) // 4
+        pieces = [_piece(word) for word in held_words()]
+        self._holds = np.frombuffer(b"".join(pieces) or bytes(4), np.uint8).copy()
+        self._n_holds = len(pieces)
+        self._look = np.frombuffer(three_tables(pieces), np.uint8).copy()
 
     def read(self, chunk: Chunk) -> Found:
         """The reports and marks of one chunk.
@@ -88,17 +94,18 @@ class CompiledEngine:
         for _ in range(_TRIES):
             state[:] = 0
             state[S_FULL] = _ROOM_UNKNOWN
-            table = self._table
+            table, n = self._table.words, self._n
             read_chunk(
-                chunk.data, chunk.lo, chunk.hi, chunk.stop, chunk.at_end, self._shapes, self._forms, self._n,
-                table.words, np.int64(len(table.words) // 4 - 1), self._seed, self._steps,
-                self._holds, self._n_holds, room.rows, np.int64(len(room.rows) - 2), room.marks,
-                np.int64(len(room.marks) // r.N_MARK - 2), room.unknown, state, room.scratch, room.quiet,
+                chunk.data, chunk.lo, chunk.hi, chunk.stop, chunk.at_end, self._shapes, self._forms, n,
+                table, np.int64(len(table) // 4 - 1), self._seed, self._salts,
+                self._steps, self._look, self._holds, self._n_holds, room.rows, np.int64(len(room.rows) - 2),
+                room.marks, np.int64(len(room.marks) // r.N_MARK - 2), room.unknown, state, room.scratch, room.quiet,
+                room.ends,
             )  # fmt: skip
             if state[S_SHORT] == 2:
                 room = self._room(2 * (chunk.hi - chunk.lo), grow=len(room.marks) // r.N_MARK * 2)
                 state = room.state
-            elif not (state[S_UNKNOWN] and self._learn(chunk, room.unknown, int(state[S_UNKNOWN]))):
+            elif not (state[S_UNKNOWN] and self._learn(chunk, room.unknown, int(state[S_UNKNOWN]), n)):
                 break
         if state[S_SHORT]:
             raise TooShort
@@ -118,23 +125,25 @@ class CompiledEngine:
             held = _Room(
                 np.empty((n_rows, r.N_COLUMNS), np.int64), np.empty(n_marks * r.N_MARK, np.int64),
                 np.empty(_ROOM_UNKNOWN * r.N_UNKNOWN, np.int64), np.zeros(N_STATE, np.int64),
-                np.zeros(64, np.uint8), np.zeros(NEAR, np.uint64),
+                np.zeros(64, np.uint8), np.zeros(NEAR, np.uint64), np.zeros(MOST_ENDS, np.int64),
             )  # fmt: skip
             self._rooms.room = held
         return held
 
-    def _learn(self, chunk: Chunk, unknown: Any, n: int) -> bool:
-        """Learns what a chunk held that was not known; False if there was nothing that could be learned."""
+    def _learn(self, chunk: Chunk, unknown: Any, n: int, n_templates: int) -> bool:
+        """Learns what a chunk held that was not known; False if nothing of it is known now, either."""
         with self._lock:
-            before = self._table.used + self._n
+            known = self._n > n_templates
             for row in unknown[: n * r.N_UNKNOWN].reshape(-1, r.N_UNKNOWN).tolist():
                 kind, start, stop, length, key = row
-                if self._table.used >= MAX_ENTRIES:
-                    break
                 key &= (1 << 64) - 1
                 if key not in self._table:
+                    if self._table.used >= MAX_ENTRIES:
+                        continue
                     self._learn_one(kind, chunk.data[start:stop].tobytes(), length, key)
-            return self._table.used + self._n > before
+                # Another thread may have learned it meanwhile.
+                known = known or key in self._table
+            return known or self._n > n_templates
 
     def _learn_one(self, kind: int, line: bytes, length: int, key: int) -> None:
         table, lexicon = self._table, self.lexicon
@@ -148,7 +157,7 @@ class CompiledEngine:
         elif kind == r.MESSAGE:
             if self._longer(line, length):
                 return
-            meaning = lexicon.message(line, length)
+            meaning = lexicon.meaning(line, length)
             table.add(key, meaning.found, meaning.number, meaning.mix)
         elif kind == r.BEGINNING:
             if not self._longer(line, length):

@@ -7,7 +7,7 @@ Tests run every sample of every table of the parser through it.
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from kvmlab.report.titles import titles
 
@@ -38,8 +38,10 @@ _RARE, _RARE_PATTERN = " [#", r" \[#(?P<die>\d"
 
 
 @cache
-def _starts() -> tuple[str, ...]:
-    return (*_BEGINS, *(start for row in titles() for start in row.starts))
+def _starts() -> tuple[tuple[str, ...], ...]:
+    """For every length of a head, how it may begin: all of a shorter start, the first characters of a longer one."""
+    starts = {_zeroed(start) for start in (*_BEGINS, *(start for row in titles() for start in row.starts))}
+    return tuple(tuple({start[:length] for start in starts}) for length in range(HEAD_BYTES + 1))
 
 
 @cache
@@ -52,6 +54,7 @@ def held_words() -> tuple[str, ...]:
     return tuple({_RARE if _RARE_PATTERN in row.pattern else row.holds: None for row in titles() if row.holds})
 
 
+@lru_cache(maxsize=1 << 16)
 def may_begin(head: str) -> int:
     """Whether a message that begins so could be part of a report: `NO`, `YES`, or `EXACTLY` if its digits matter.
 
@@ -66,7 +69,7 @@ def may_begin(head: str) -> int:
     if _ODD.match(head):
         return EXACTLY
     shown = _zeroed(head)
-    return YES if any(shown.startswith(s[: len(shown)]) or s.startswith(shown) for s in map(_zeroed, _starts())) else NO
+    return YES if shown.startswith(_starts()[len(shown)]) else NO
 
 
 def _zeroed(text: str) -> str:

@@ -22,7 +22,7 @@ PREFIX_BYTES = 128
 # More different lines than this are not remembered: their reports go to the tolerant parser.
 MAX_ENTRIES = 1 << 20
 MASK = (1 << 64) - 1
-_DIGITS = bytes.maketrans(b"0123456789", b"0" * 10)
+DIGITS = bytes.maketrans(b"0123456789", b"0" * 10)
 _NOWHERE = Span(0, 0, 1, 1)
 _PLAIN = frozenset(range(0x20, 0x7F)) | {0x09}
 
@@ -122,7 +122,7 @@ class Lexicon:
         shown = line[: prefix.end]
         if not 0 < len(shown) <= PREFIX_BYTES:
             return LOOSE
-        shape = shown.translate(_DIGITS)
+        shape = shown.translate(DIGITS)
         seconds, micros, caller = (-1, -1), -1, (-1, -1)
         if prefix.timestamp is not None:
             at = shown.rfind(prefix.timestamp.encode())

@@ -9,8 +9,9 @@ import numpy as np
 from numba import njit
 
 from kvmlab.report import fast_rows as r
-from kvmlab.report.fast_simd import equal_mask, hex_mask, lowest_bit, name_mask, word_at
-from kvmlab.report.fast_text import bytes_hash, eight_digits, find_key, holds, literal, read_decimal, read_hex
+from kvmlab.report.fast_hash import bytes_hash, find_key, holds, literal
+from kvmlab.report.fast_numbers import below, eight_digits, read_decimal, read_hex
+from kvmlab.report.fast_simd import equal_mask, hex_mask, leading_zeros, lowest_bit, name_mask, word_at
 
 # Words of eight bytes, as the machine loads them, that lines begin with.
 BUG_BAD = np.uint64(int.from_bytes(b"BUG: Bad", "little"))
@@ -34,13 +35,14 @@ def is_title(b, p, q):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def read_title(b, p, q, row, table, mask, seed):  # type: ignore[no-untyped-def]
+def read_title(b, p, q, row, table, mask, seed, salts, scratch):  # type: ignore[no-untyped-def]
     """The title: 1 if it was read, 0 if not; 2 and the place of the name if the name has to be learned."""
     start = p + _TITLE_BYTES
-    i = q
-    while i > start and q - i <= 16 and ((b[i - 1] >= 48 and b[i - 1] <= 57) or (b[i - 1] >= 97 and b[i - 1] <= 102)):
-        i -= 1
-    digits = q - i
+    if q - start < 7:
+        return 0, start, start, np.uint64(0)
+    # The digits at the end, counted from behind; the title before them is longer than a vector is wide.
+    digits = leading_zeros(~(hex_mask(b, q - 32) << np.uint64(32)))
+    i = q - digits
     if digits < 1 or digits > 16 or i - 5 <= start:
         return 0, start, start, np.uint64(0)
     if not (b[i - 4] == 112 and b[i - 3] == 102 and b[i - 2] == 110 and b[i - 1] == 58 and b[i - 5] == 32):
@@ -54,7 +56,7 @@ def read_title(b, p, q, row, table, mask, seed):  # type: ignore[no-untyped-def]
     row[r.PFN] = np.int64(value)
     row[r.PFN_DIGITS] = digits
     row[r.GAP] = i - 4 - end
-    key = bytes_hash(b, start, end, seed ^ np.uint64(r.NAME))
+    key = bytes_hash(b, start, end, seed ^ np.uint64(r.NAME), salts, scratch)
     slot = find_key(table, mask, key)
     if slot < 0:
         return 2, start, end, key
@@ -133,8 +135,7 @@ def read_flags(b, p, q, row):  # type: ignore[no-untyped-def]
         # Up to the closing parenthesis, names, bars and numbers only.
         n = lowest_bit(~name_mask(b, i))
         equals = equal_mask(b, i, 61)
-        if n < 64:
-            equals &= (np.uint64(1) << np.uint64(n)) - np.uint64(1)
+        equals &= below(n)
         while equals:
             at = i + lowest_bit(equals)
             equals &= equals - np.uint64(1)
@@ -155,7 +156,7 @@ def read_flags(b, p, q, row):  # type: ignore[no-untyped-def]
     return i == q or (holds(b, i, q, _CMA) and i + 4 == q)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True, forceinline=True)
 def _four_words(b, p):  # type: ignore[no-untyped-def]
     """Whether four words of 16 digits stand at `p`, a blank between two."""
     want = np.uint64(0xFFFF) | np.uint64(0xFFFF) << np.uint64(17) | np.uint64(0xFFFF) << np.uint64(34)
@@ -209,7 +210,7 @@ def read_words(b, p, q, row, keep):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def read_cpu(b, p, q, row, table, mask, seed):  # type: ignore[no-untyped-def]
+def read_cpu(b, p, q, row, table, mask, seed, salts, scratch):  # type: ignore[no-untyped-def]
     """The CPU line: 1 if it was read, 0 if not; 2 and the place of what is behind `Comm: ` if it must be learned."""
     row[r.CPU_NUMBER] = -1
     if holds(b, p, q, _CPU):
@@ -235,7 +236,7 @@ def read_cpu(b, p, q, row, table, mask, seed):  # type: ignore[no-untyped-def]
             return 0, p, p, np.uint64(0)
         i += 8
     row[r.PID] = value
-    key = bytes_hash(b, i, q, seed ^ np.uint64(r.TASK))
+    key = bytes_hash(b, i, q, seed ^ np.uint64(r.TASK), salts, scratch)
     slot = find_key(table, mask, key)
     if slot < 0:
         return 2, i, q, key

@@ -1,7 +1,7 @@
 """Sixty-four bytes at a time: the few vector instructions that the compiled engine needs, as Numba intrinsics.
 
 They are plain LLVM vector operations, so that every processor has them; a mask has one bit a byte. After a change here,
-touch fast_numba.py and fast_report.py: Numba's cache looks only at the file of the function that it compiled.
+touch the modules that call them: Numba's cache looks only at the file of the function that it compiled.
 """
 
 from __future__ import annotations
@@ -9,15 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir  # type: ignore[import-untyped]
+import llvmlite.binding as llvm  # type: ignore[import-untyped]
+from llvmlite import ir
 from numba import extending, types
+from numba.core import cgutils
 
 WIDTH = 64
 _BYTE = ir.IntType(8)
 _VECTOR = ir.VectorType(_BYTE, WIDTH)
+_BITS = ir.VectorType(ir.IntType(1), WIDTH)
 _WORD = ir.IntType(64)
+# Whether the processor looks 64 bytes up in a table of 128 at once.
+HAS_LOOKUP = bool(llvm.get_host_cpu_features().get("avx512vbmi"))
 
 _pointer: Any = types.CPointer
+_declared: Any = cgutils.get_or_insert_function
 
 
 def intrinsic(function: Callable[..., Any]) -> Any:
@@ -37,6 +43,10 @@ def _spread(builder: Any, byte: Any) -> Any:
     one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), byte, ir.Constant(ir.IntType(32), 0))
     lanes = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
     return builder.shuffle_vector(one, ir.Constant(_VECTOR, ir.Undefined), lanes)
+
+
+def _within(builder: Any, data: Any, low: int, n: int) -> Any:
+    return builder.icmp_unsigned("<", builder.sub(data, _same(low)), _same(n))
 
 
 @intrinsic
@@ -62,32 +72,43 @@ def equal_mask(typing: Any, base: Any, at: Any, byte: Any) -> Any:
     return signature, generate
 
 
-@intrinsic
-def odd_mask(typing: Any, base: Any, at: Any) -> Any:
-    """Bit i is set where byte `at + i` is no plain character: a control code other than tab to FF, or beyond ASCII."""
-    signature = types.uint64(_pointer(types.uint8), types.int64)
+def _masking(test: Callable[[Any, Any], Any]) -> Any:
+    """An intrinsic `mask(base, at)`: bit i is set where the test holds of byte `at + i`."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = _load(builder, args[0], args[1])
-        text = builder.icmp_unsigned(">", builder.sub(data, _same(0x20)), _same(0x7E - 0x20))
-        control = builder.icmp_unsigned(">", builder.sub(data, _same(9)), _same(12 - 9))
-        return builder.bitcast(builder.and_(text, control), _WORD)
+    def masked(typing: Any, base: Any, at: Any) -> Any:
+        signature = types.uint64(_pointer(types.uint8), types.int64)
 
-    return signature, generate
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.bitcast(test(builder, _load(builder, args[0], args[1])), _WORD)
+
+        return signature, generate
+
+    return intrinsic(masked)
 
 
-@intrinsic
-def hex_mask(typing: Any, base: Any, at: Any) -> Any:
-    """Bit i is set where byte `at + i` is a lower-case hexadecimal digit."""
-    signature = types.uint64(_pointer(types.uint8), types.int64)
+def _is_odd(builder: Any, data: Any) -> Any:
+    text = builder.icmp_unsigned(">", builder.sub(data, _same(0x20)), _same(0x7E - 0x20))
+    return builder.and_(text, builder.icmp_unsigned(">", builder.sub(data, _same(9)), _same(12 - 9)))
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = _load(builder, args[0], args[1])
-        digits = builder.icmp_unsigned("<", builder.sub(data, _same(0x30)), _same(10))
-        letters = builder.icmp_unsigned("<", builder.sub(data, _same(0x61)), _same(6))
-        return builder.bitcast(builder.or_(digits, letters), _WORD)
 
-    return signature, generate
+def _is_hex(builder: Any, data: Any) -> Any:
+    return builder.or_(_within(builder, data, 0x30, 10), _within(builder, data, 0x61, 6))
+
+
+def _is_name(builder: Any, data: Any) -> Any:
+    found = builder.or_(_within(builder, data, 0x30, 10), _within(builder, data, 0x61, 26))
+    for byte in b"_|=":
+        found = builder.or_(found, builder.icmp_unsigned("==", data, _same(byte)))
+    return found
+
+
+# No plain character: a control code other than tab to FF, or beyond ASCII.
+odd_mask = _masking(_is_odd)
+# A lower-case hexadecimal digit.
+hex_mask = _masking(_is_hex)
+# What may stand between the parentheses of a flags line: `a-z0-9_|=`.
+name_mask = _masking(_is_name)
+letter_mask = _masking(lambda builder, data: _within(builder, builder.or_(data, _same(0x20)), 0x61, 26))
 
 
 @intrinsic
@@ -97,8 +118,7 @@ def shape_mask(typing: Any, base: Any, at: Any, shape: Any, where: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = _load(builder, args[0], args[1])
-        digits = builder.icmp_unsigned("<", builder.sub(data, _same(0x30)), _same(10))
-        shown = builder.select(digits, _same(0x30), data)
+        shown = builder.select(_within(builder, data, 0x30, 10), _same(0x30), data)
         found = builder.icmp_unsigned("==", shown, _load(builder, args[2], args[3]))
         return builder.bitcast(found, _WORD)
 
@@ -106,31 +126,49 @@ def shape_mask(typing: Any, base: Any, at: Any, shape: Any, where: Any) -> Any:
 
 
 @intrinsic
-def name_mask(typing: Any, base: Any, at: Any) -> Any:
-    """Bit i is set where byte `at + i` may stand between the parentheses of a flags line: `a-z0-9_|=`."""
-    signature = types.uint64(_pointer(types.uint8), types.int64)
+def lookup_mask(typing: Any, base: Any, at: Any, tables: Any) -> Any:
+    """Bit i is set where three tables of 128 bytes have a common bit for the three bytes from `at + i` on.
+
+    It is set for bytes beyond ASCII, too. Only where `HAS_LOOKUP` says so.
+    """
+    signature = types.uint64(_pointer(types.uint8), types.int64, _pointer(types.uint8))
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = _load(builder, args[0], args[1])
-        found = builder.icmp_unsigned("<", builder.sub(data, _same(0x30)), _same(10))
-        found = builder.or_(found, builder.icmp_unsigned("<", builder.sub(data, _same(0x61)), _same(26)))
-        for byte in b"_|=":
-            found = builder.or_(found, builder.icmp_unsigned("==", data, _same(byte)))
+        kind = ir.FunctionType(_VECTOR, [_VECTOR, _VECTOR, _VECTOR])
+        look = _declared(builder.module, kind, "llvm.x86.avx512.vpermi2var.qi.512")
+        first = _load(builder, args[0], args[1])
+        held = None
+        for k in range(3):
+            place = builder.add(args[1], ir.Constant(_WORD, k))
+            data = first if k == 0 else _load(builder, args[0], place)
+            low, high = (_load(builder, args[2], ir.Constant(_WORD, 128 * k + half)) for half in (0, 64))
+            seen = builder.call(look, [low, data, high])
+            held = seen if held is None else builder.and_(held, seen)
+        found = builder.icmp_unsigned("!=", held, _same(0))
+        found = builder.or_(found, builder.icmp_signed("<", first, _same(0)))
         return builder.bitcast(found, _WORD)
 
     return signature, generate
 
 
 @intrinsic
-def blots_to(typing: Any, base: Any, at: Any, mask: Any, out: Any) -> Any:
-    """Writes the 64 bytes from `at` on to `out`, with a zero wherever the mask has a bit."""
-    signature = types.void(_pointer(types.uint8), types.int64, types.uint64, _pointer(types.uint8))
+def window_to(typing: Any, base: Any, at: Any, zeros: Any, blots: Any, within: Any, out: Any) -> Any:
+    """Writes the bytes from `at` on that `within` has bits for to `out`, NUL for the others of the 64.
+
+    A zero stands for every digit if `zeros` is true, and wherever `blots` has a bit.
+    """
+    signature = types.void(
+        _pointer(types.uint8), types.int64, types.boolean, types.uint64, types.uint64, _pointer(types.uint8)
+    )
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = _load(builder, args[0], args[1])
-        bits = builder.bitcast(args[2], ir.VectorType(ir.IntType(1), WIDTH))
-        where = builder.bitcast(args[3], _VECTOR.as_pointer())
-        builder.store(builder.select(bits, _same(0x30), data), where, align=1)
+        digits = builder.bitcast(_within(builder, data, 0x30, 10), _WORD)
+        digits = builder.select(builder.trunc(args[2], ir.IntType(1)), digits, ir.Constant(_WORD, 0))
+        blots = builder.bitcast(builder.or_(args[3], digits), _BITS)
+        shown = builder.select(blots, _same(0x30), data)
+        shown = builder.select(builder.bitcast(args[4], _BITS), shown, _same(0))
+        builder.store(shown, builder.bitcast(args[5], _VECTOR.as_pointer()), align=1)
         return context.get_dummy_value()
 
     return signature, generate
@@ -146,21 +184,6 @@ def folded_product(typing: Any, one: Any, two: Any) -> Any:
         product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
         high = builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), _WORD)
         return builder.xor(builder.trunc(product, _WORD), high)
-
-    return signature, generate
-
-
-@intrinsic
-def zeros_to(typing: Any, base: Any, at: Any, out: Any) -> Any:
-    """Writes the 64 bytes from `at` on to `out`, with a zero for every digit."""
-    signature = types.void(_pointer(types.uint8), types.int64, _pointer(types.uint8))
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = _load(builder, args[0], args[1])
-        digits = builder.icmp_unsigned("<", builder.sub(data, _same(0x30)), _same(10))
-        where = builder.bitcast(args[2], _VECTOR.as_pointer())
-        builder.store(builder.select(digits, _same(0x30), data), where, align=1)
-        return context.get_dummy_value()
 
     return signature, generate
 
@@ -184,5 +207,27 @@ def lowest_bit(typing: Any, mask: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return signature, generate
+
+
+@intrinsic
+def count_bits(typing: Any, mask: Any) -> Any:
+    """How many bits are set."""
+    signature = types.int64(types.uint64)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return signature, generate
+
+
+@intrinsic
+def leading_zeros(typing: Any, mask: Any) -> Any:
+    """How many of the highest bits are not set."""
+    signature = types.int64(types.uint64)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
 
     return signature, generate

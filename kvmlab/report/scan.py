@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 CHUNK = 4 << 20
 MARGIN = 64 << 10
+# The first chunk.
+FIRST = 64 << 10
 PAD = 256
 # Text from which on it pays to load the compiled engine, which takes half a second; and if it is loaded already.
 NUMBA_FROM, NUMBA_LOADED_FROM = 96 << 20, 1 << 20
@@ -210,6 +212,16 @@ def _slowly(name: str, what: str | bytes, given: dict[str, int]) -> Scan:
     return Scan(name, "slow", size, lines, _no_rows(), Lexicon(), list(log.reports), {}, log=log)
 
 
+def _by_column(pieces: list[Any]) -> Any:
+    """The rows of all chunks, column by column in memory, as frames want them."""
+    rows = np.empty((sum(map(len, pieces)), r.N_COLUMNS), np.int64, order="F")
+    at = 0
+    for piece in pieces:
+        rows[at : at + len(piece)] = piece
+        at += len(piece)
+    return rows
+
+
 def _no_rows() -> Any:
     return np.empty((0, r.N_COLUMNS), np.int64)
 
@@ -272,18 +284,18 @@ class _Job:
         n = (self.threads or _processors()) if self.engine.parallel else 1
         if self.progress is not None:
             self.progress.begin(text.size)
-        starts = range(0, text.size, self.chunk)
+        starts = list(self._chunks(text.size))
         buffers = threading.local()
         try:
             if n == 1 or len(starts) == 1:
-                for lo in starts:
-                    self._take(*self._read(text, lo, buffers))
+                for lo, hi in starts:
+                    self._take(*self._read(text, lo, hi, buffers))
             else:
                 with ThreadPoolExecutor(n) as pool:
                     waiting: deque[Future[tuple[Found, int, Any]]] = deque()
                     try:
-                        for lo in starts:
-                            waiting.append(pool.submit(self._read, text, lo, buffers))
+                        for lo, hi in starts:
+                            waiting.append(pool.submit(self._read, text, lo, hi, buffers))
                             if len(waiting) > 2 * n:
                                 self._take(*waiting.popleft().result())
                         while waiting:
@@ -333,9 +345,15 @@ class _Job:
         self._take(found, base, self._new_stacks(chunk, found))
         return held[hi:], base + hi
 
-    def _read(self, text: _Text, lo: int, buffers: Any) -> tuple[Found, int, Any]:
-        """Reads the chunk that begins at `lo`: what it holds, and the offset that it counts from."""
-        hi = min(lo + self.chunk, text.size)
+    def _chunks(self, size: int) -> Iterator[tuple[int, int]]:
+        """Where the chunks begin and end; the first ones are small, since they are read again for what they teach."""
+        lo, length = 0, min(self.chunk, FIRST)
+        while lo < size:
+            yield lo, min(lo + length, size)
+            lo, length = lo + length, min(2 * length, self.chunk)
+
+    def _read(self, text: _Text, lo: int, hi: int, buffers: Any) -> tuple[Found, int, Any]:
+        """Reads a chunk: what it holds, and the offset that it counts from."""
         margin = MARGIN
         while True:
             begin = max(0, lo - 1)
@@ -401,7 +419,7 @@ class _Job:
     def _finish(self, size: int) -> Scan:
         assert self.regions is not None
         self.reports += self.regions.finish()
-        rows = np.concatenate(self.rows) if self.rows else _no_rows()
+        rows = _by_column(self.rows)
         if self.regions.interleaved:
             # A region may hold the reports of other callers, which are rows already.
             held = set((rows[:, r.LINE] + 1).tolist())

@@ -142,24 +142,36 @@ def title_of(scan: Scan, i: int) -> str:
 def titles_of(scan: Scan) -> Any:
     """The title lines of all rows: their bytes one behind the other (numpy uint8), and where each begins (one more)."""
     rows = scan.rows
-    n = len(rows)
-    kinds, which = np.unique(rows[:, [r.COMM, r.GAP]], axis=0, return_inverse=True) if n else (rows[:, :2], rows[:, 0])
-    which = which.reshape(-1)
-    heads = [f"{_TITLE}{scan.lexicon.texts[comm]}{' ' * gap}pfn:".encode() for comm, gap in kinds.tolist()]
-    digits = rows[:, r.PFN_DIGITS]
-    lengths = np.array([len(head) for head in heads], np.int64)[which] + digits if n else np.empty(0, np.int64)
-    offsets = np.zeros(n + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
+    digits, pfns = rows[:, r.PFN_DIGITS], rows[:, r.PFN].view(np.uint64)
+    gaps = int(rows[:, r.GAP].max(initial=0)) + 1
+    key = rows[:, r.COMM] * gaps + rows[:, r.GAP]
+    kinds, which = _numbered(key)
+    heads = [f"{_TITLE}{scan.lexicon.texts[kind // gaps]}{' ' * (kind % gaps)}pfn:".encode() for kind in kinds]
+    ends = np.cumsum([0, *map(len, heads)])
+    offsets = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum((ends[1:] - ends[:-1])[which] + digits, out=offsets[1:])
     data = np.empty(int(offsets[-1]), np.uint8)
+    held = np.frombuffer(b"".join(heads), np.uint8)
+    if scan.engine == "numba":
+        from kvmlab.report.fast_titles import write_titles
+
+        write_titles(held, ends, which, pfns, digits, offsets, data)
+        return data, offsets
     letters = np.frombuffer(b"0123456789abcdef", np.uint8)
-    group = which * 17 + digits
-    for value in np.unique(group).tolist():
-        chosen = np.flatnonzero(group == value)
-        head, width = np.frombuffer(heads[value // 17], np.uint8), value % 17
+    groups, of_row = _numbered(which * 17 + digits)
+    for at, value in enumerate(groups):
+        chosen = np.flatnonzero(of_row == at)
+        head, width = held[ends[value // 17] : ends[value // 17 + 1]], value % 17
         text = np.empty((len(chosen), len(head) + width), np.uint8)
         text[:, : len(head)] = head
         shifts = np.arange(4 * (width - 1), -1, -4, dtype=np.uint64)
-        pfns = rows[chosen, r.PFN].view(np.uint64)
-        text[:, len(head) :] = letters[((pfns[:, None] >> shifts) & np.uint64(15)).astype(np.int64)]
+        text[:, len(head) :] = letters[((pfns[chosen][:, None] >> shifts) & np.uint64(15)).astype(np.int64)]
         data[offsets[chosen][:, None] + np.arange(text.shape[1])] = text
     return data, offsets
+
+
+def _numbered(keys: Any) -> tuple[list[int], Any]:
+    """The different values of small numbers, and for each number the place of its value among them."""
+    seen = np.zeros(int(keys.max(initial=0)) + 1, bool)
+    seen[keys] = True
+    return np.flatnonzero(seen).tolist(), (np.cumsum(seen) - 1)[keys]

@@ -10,7 +10,7 @@ import numpy as np
 from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_chunk import Chunk, Found
-from kvmlab.report.fast_lexicon import Lexicon, prefix_end
+from kvmlab.report.fast_lexicon import DIGITS, Lexicon, prefix_end
 from kvmlab.report.records import Report
 
 
@@ -44,9 +44,8 @@ def stacks_of(chunk: Chunk, found: Found, lexicon: Lexicon, known: dict[int, Sta
         known: the stacks of other chunks.
     """
     new: dict[int, Stack] = {}
-    hashes, firsts = np.unique(found.rows[:, r.STACK], return_index=True)
-    for value, i in zip(hashes.tolist(), firsts.tolist(), strict=True):
-        if value not in known:
+    for i, value in enumerate(found.rows[:, r.STACK].tolist()):
+        if value not in known and value not in new:
             start, stop = found.rows[i, r.TRACE_AT], found.rows[i, r.STOP]
             new[value] = _read(chunk.data[start:stop].tobytes(), lexicon)
     return new
@@ -55,8 +54,14 @@ def stacks_of(chunk: Chunk, found: Found, lexicon: Lexicon, known: dict[int, Sta
 def _read(trace: bytes, lexicon: Lexicon) -> Stack:
     entries: list[StackEntry] = []
     context: str | None = None
-    for line in trace.splitlines():
-        meaning = lexicon.meaning(line, prefix_end(line.decode("ascii", "replace")))
+    shape, length = b"", 0
+    for line in trace.split(b"\n"):
+        line = line.rstrip(b"\r")
+        if not length or line[:length].translate(DIGITS) != shape:
+            # All lines of a report have prefixes of one style: most are like that of the line before.
+            length = prefix_end(line.decode("ascii", "replace"))
+            shape = line[:length].translate(DIGITS)
+        meaning = lexicon.meaning(line, length)
         if meaning.found == g.FRAME:
             entries.append(StackEntry(*lexicon.functions[meaning.number >> 2], context, bool(meaning.number & 1)))
         elif meaning.found in (g.OPEN, g.CLOSE):
@@ -83,10 +88,10 @@ def numbered(rows: Any, stacks: dict[int, Stack], reports: Iterable[Report]) -> 
         stacks: functions by the hash that stands in a row.
         reports: the reports of the tolerant parser.
     """
+    import pandas as pd
+
     order: dict[Stack, int] = {}
-    hashes, firsts, which = np.unique(rows[:, r.STACK], return_index=True, return_inverse=True)
-    numbers = np.zeros(len(hashes), np.int64)
-    for i in np.argsort(firsts).tolist():
-        numbers[i] = order.setdefault(stacks.get(int(hashes[i]), ()), len(order))
+    which, hashes = pd.factorize(rows[:, r.STACK])
+    numbers = np.array([order.setdefault(stacks.get(value, ()), len(order)) for value in hashes.tolist()], np.int64)
     others = [order.setdefault(stack_of(report), len(order)) for report in reports]
-    return numbers[which], others, list(order)
+    return numbers[which] if len(which) else np.empty(0, np.int64), others, list(order)
