@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kvmlab.charts import template as look
 from kvmlab.errors import KvmlabError
@@ -19,11 +19,15 @@ class NoMatrix(KvmlabError):
     """Runs of which none recorded a guest's accesses."""
 
 
-def df_capture_matrix(matrix: pd.DataFrame, *, source: str = "kernel lab, emulated machines") -> pd.DataFrame:
-    """`df_kvm_matrix`' rows with what the caption needs.
+def df_capture_matrix(
+    matrix: pd.DataFrame, agreement: pd.DataFrame | None = None, *, source: str = "kernel lab, emulated machines"
+) -> pd.DataFrame:
+    """`df_kvm_matrix`' rows with what the caption needs, and what the model predicts beside them.
 
     Args:
         matrix: as `kvmlab.inquiry.captures_lab.df_kvm_matrix` returns it.
+        agreement: as `kvmlab.inquiry.kvm_agreement.df_kvm_agreement` returns it; adds the column `predicted` (of the
+            first read; None where the model says nothing).
         source: for the caption.
 
     Raises:
@@ -32,6 +36,13 @@ def df_capture_matrix(matrix: pd.DataFrame, *, source: str = "kernel lab, emulat
     if matrix.empty:
         raise NoMatrix("no run recorded what a guest's accesses did, so there is no matrix to draw")
     frame = matrix.copy()
+    if agreement is not None:
+        reads = agreement[agreement["field"] == "read"].drop_duplicates(["kernel", "case", "page"])
+        said = dict(
+            zip(zip(reads["kernel"], reads["case"], reads["page"], strict=True), reads["predicted"], strict=True)
+        )
+        keys = zip(frame["kernel"], frame["case"], frame["page"], strict=True)
+        frame["predicted"] = [said.get(key) for key in keys]
     injected = sorted(set(matrix["injected"]))
     frame.attrs = {"source": source, "kernel": ", ".join(dict.fromkeys(matrix["kernel"])), "injected": injected}
     return frame
@@ -39,6 +50,8 @@ def df_capture_matrix(matrix: pd.DataFrame, *, source: str = "kernel lab, emulat
 
 def plot_capture_matrix(frame: pd.DataFrame) -> go.Figure:
     """Draw `df_capture_matrix`' frame: a column a kernel, a row a page, a mark for what the first read did.
+
+    A ring around a mark says that the model predicts it, a filled square that it does not.
 
     Args:
         frame: as `df_capture_matrix` returns it.
@@ -50,12 +63,14 @@ def plot_capture_matrix(frame: pd.DataFrame) -> go.Figure:
     place = {row: y for y, row in enumerate(rows)}
     counts = frame.drop_duplicates(["case", "page"]).set_index(["case", "page"])["refcount"]
     picture = look.figure()
+    theme = look.theme_of(picture)
+    fares = _draw_predictions(picture, frame, kernels, place, theme) if "predicted" in frame else ""
     for outcome in dict.fromkeys(frame["read"].fillna("-")):
         part = frame[frame["read"].fillna("-") == outcome]
         colour, symbol = _MARKS.get(outcome, (look.GREY, "square-open"))
         hover = [
             f"{look.plain(r.case)}, page {r.page}<br>{look.plain(r.kernel)}<br>refcount {r.refcount}, read {r.read}, "
-            f"write {r.write}<br>pfn {look.hex_of(None if r.pfn is None or r.pfn != r.pfn else int(r.pfn))}"
+            f"write {r.write}{_said(r)}<br>pfn {look.hex_of(None if r.pfn is None or r.pfn != r.pfn else int(r.pfn))}"
             for r in part.astype({"pfn": object}).where(part.notna(), None).itertuples()
         ]
         picture.add_trace(
@@ -80,7 +95,7 @@ def plot_capture_matrix(frame: pd.DataFrame) -> go.Figure:
         f"{look.plain(k).replace('+', '<br>+', 1)}<br>{int(refused.get(k, 0))}/{len(rows)} refused" for k in kernels
     ]
     picture.update_layout(
-        title={"text": "A guest's first read of each kind of page, by kernel"},
+        title={"text": f"A guest's first read of each kind of page, by kernel{fares}"},
         height=_ROW * len(rows) + 170,
         margin={"t": 140},
         legend={"y": 1 + 44 / (_ROW * len(rows))},
@@ -98,5 +113,37 @@ def plot_capture_matrix(frame: pd.DataFrame) -> go.Figure:
         source=frame.attrs.get("source"),
         kernel=frame.attrs.get("kernel"),
         width=90,
-        alt=f"A table of dots, a row for each of {len(rows)} pages and a column for each kernel. {told}.",
+        alt=f"A table of dots, a row for each of {len(rows)} pages and a column for each kernel. {told}{fares}.",
     )  # fmt: skip
+
+
+def _draw_predictions(
+    picture: go.Figure, frame: pd.DataFrame, kernels: list[str], place: dict[tuple[str, int], int], theme: look.Theme
+) -> str:
+    """Rings and squares behind the marks; how many of the reads were predicted, for the title."""
+    import plotly.graph_objects as go
+
+    known = frame[frame["predicted"].notna() & frame["read"].notna()]
+    right = known["predicted"] == known["read"]
+    for part, name, symbol, colour in (
+        (known[right], "as the model predicts", "circle-open", theme.soft),
+        (known[~right], "not as the model predicts", "square", look.YELLOW),
+    ):
+        if part.empty:
+            continue
+        picture.add_trace(
+            go.Scatter(
+                x=[kernels.index(k) for k in part["kernel"]],
+                y=[place[row] for row in zip(part["case"], part["page"], strict=True)],
+                mode="markers",
+                name=name,
+                marker={"color": colour, "symbol": symbol, "size": 20, "line": {"width": 1, "color": colour}},
+                hoverinfo="skip",
+            )
+        )
+    return f": {int(right.sum())} of {len(known)} predicted"
+
+
+def _said(row: Any) -> str:
+    said = getattr(row, "predicted", None)
+    return "" if said is None else f", read predicted {look.plain(said)}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kvmlab.charts import template as look
 from kvmlab.errors import KvmlabError
-from kvmlab.inquiry.captures_lab import df_page_references
+from kvmlab.inquiry.captures_refs import df_page_references
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _STRIDE = re.compile(r"stride_?(none|[0-9]{1,2})")
-# `kl` writes these into the trace, so that the events of one page are found again.
-# The guest's code lies at this frame; its pages are of no interest.
-_CODE_GFN = 1
-_CASE = re.compile(r"kl: case (\S+) page (-?[0-9]+) pfn (0x[0-9a-f]+|0)$")
 
 
 def df_kvm_matrix(runs: Iterable[ShippedRun]) -> pd.DataFrame:
@@ -151,64 +147,6 @@ def _listings(runs: Iterable[ShippedRun]) -> Iterator[tuple[ShippedRun, str, Any
     for run in runs:
         for path, capture in run.open().of_kind("ttm_run"):
             yield run, path, capture.value
-
-
-def df_page_references(run: ShippedRun, case: str, page: int, *, file: str = "kvm/ftrace_page_ref.txt") -> pd.DataFrame:
-    """What happened to one page's reference count while a guest read and wrote it, event by event.
-
-    Needs a kernel with CONFIG_DEBUG_PAGE_REF (events page_ref:*); the lab's own kernels have it.
-
-    Args:
-        run: the run.
-        case: name of the case in the matrix, `noncompound/order3/vmf_insert_pfn`.
-        page: number of the page in it.
-        file: the trace.
-
-    Returns:
-        t int64 (ns since the first event), event, pfn UInt64, count (as printed, after the change), val, ret Int64,
-        detail (of KVM's events), case, page, kernel, injected. The pages are that of the case and those that KVM put in
-        its place (a copy of the zero page).
-
-    Raises:
-        MissingInput: if the run has no such trace.
-    """
-    import pandas as pd
-
-    trace = run.open().read(file).value
-    marks = trace.df_event("tracing_mark_write", "print")
-    texts = zip(marks["line"], marks["text"], strict=True)
-    found = [(line, m) for line, text in texts if (m := _CASE.search(str(text)))]
-    spans = [
-        (line, found[k + 1][0] if k + 1 < len(found) else len(trace.table) + line, int(m[3], 16))
-        for k, (line, m) in enumerate(found)
-        if m[1] == case and int(m[2]) == page
-    ]
-    names = ["t", "event", "pfn", "count", "val", "ret", "detail", "case", "page", "kernel", "injected"]
-    if not spans:
-        return pd.DataFrame(columns=names)
-    begin, end, pfn = spans[0]
-    kvm = trace.df_event("kvm_page_fault", "kvm_mmu_spte_requested", "kvm_userspace_exit")
-    kvm = kvm[(kvm["line"] > begin) & (kvm["line"] < end)]
-    gfn = (kvm["address"] // 4096).fillna(kvm["gfn"])
-    kvm = kvm[gfn.isna() | (gfn != _CODE_GFN)]
-    pages = {pfn, *kvm["pfn"].dropna().tolist()}
-    refs = trace.df_page_ref()
-    refs = refs[(refs["line"] > begin) & (refs["line"] < end) & refs["pfn"].isin(pages)].assign(detail="")
-    kvm = kvm.assign(detail=[_detail(row) for row in kvm.to_dict("records")])
-    both = pd.concat([refs, kvm], ignore_index=True).sort_values("line")
-    begun = int(both["t"].iloc[0]) if len(both) else 0
-    told = {"case": case, "page": page, "kernel": run.release, "injected": run.injected}
-    both = both.assign(t=both["t"] - begun, event=both["event"].astype("str"), **told)
-    frame: pd.DataFrame = both.reindex(columns=names).reset_index(drop=True)
-    return frame
-
-
-def _detail(row: dict[str, Any]) -> str:
-    if row["event"] == "kvm_page_fault":
-        return f"gfn {int(row['address']) >> 12:#x}"
-    if row["event"] == "kvm_mmu_spte_requested":
-        return f"gfn {int(row['gfn']):#x} to pfn {int(row['pfn']):#x}"
-    return f"{row.get('reason')} ({row.get('code')})"
 
 
 def df_runs(runs: Iterable[ShippedRun]) -> pd.DataFrame:

@@ -17,11 +17,11 @@ from kvmlab.charts.capture_storms import NoStorm, df_capture_storms, plot_captur
 from kvmlab.inquiry.captures_lab import (
     df_kvm_matrix,
     df_matrix_by_kernel,
-    df_page_references,
     df_ttm_buffers,
     orders_text,
     ttm_orders,
 )
+from kvmlab.inquiry.captures_refs import df_page_references
 from kvmlab.inquiry.captures_storms import bad_page_groups, df_storms, groups_text
 from tests.charts.figures import check_figure
 

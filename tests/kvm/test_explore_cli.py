@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 import pytest
 
@@ -95,3 +96,37 @@ def test_the_matrix_in_words_and_for_an_unknown_kernel(capsys: pytest.CaptureFix
     assert "efault" not in capsys.readouterr().out
     with pytest.raises(KvmlabError):
         _run("kvm-matrix", "--kernel", "vanilla")
+
+
+@pytest.mark.parametrize("kernel", ["6.1", "6.12", "7.3"])
+def test_the_matrix_beside_what_was_recorded(kernel: str, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pandas")
+    folder = root / "data" / "captures"
+    if not folder.is_dir():
+        pytest.skip("data/captures is not in this checkout")
+    assert _run("kvm-matrix", "--kernel", kernel, "--against", str(folder)) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    agree, total = (int(word) for word in said.replace("of ", "").split(":")[1].split()[:2])
+    assert agree == total > 200
+    assert _run("kvm-matrix", "--kernel", kernel, "--against", str(folder), "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert all(field["agrees"] is not False for row in document["rows"] for field in row["recorded"])
+
+
+def test_a_recorded_row_that_differs_is_named_and_is_the_exit_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pandas")
+    place = tmp_path / "6.12.1" / "machine" / "kvm"
+    place.mkdir(parents=True)
+    manifest = (
+        'schema = "kvmlab.capture/1"\nrelease = "6.12.1"\nrun = "machine"\nquestion = "?"\ninjected = "nothing"\n'
+    )
+    (place.parent / "manifest.toml").write_text(manifest)
+    (place / "matrix.jsonl").write_text(
+        '{"case":"compound/order3/remap_pfn_range","page":1,"seq":[{"run":"read","ok":1,"errno":0}]}\n'
+    )
+    assert _run("kvm-matrix", "--kernel", "6.12", "--against", str(tmp_path)) == 1
+    assert "open: nothing explains it yet" in capsys.readouterr().out
+    with pytest.raises(KvmlabError, match=r"no recorded matrix of a 7\.3 kernel"):
+        _run("kvm-matrix", "--kernel", "7.3", "--against", str(tmp_path))

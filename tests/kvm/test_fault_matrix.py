@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kvmlab.errors import UnknownRelease
-from kvmlab.kvm.fault_matrix import Prediction, df_fault_matrix, fault_matrix, page_cases
+from kvmlab.kvm.fault_matrix import df_fault_matrix, fault_matrix, page_cases
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPTURES = sorted((ROOT / "data" / "captures").glob("*/*/kvm/matrix*.jsonl*"))
@@ -107,48 +107,14 @@ def test_the_frame_has_a_row_a_page() -> None:
     assert len(df_fault_matrix("6.12")) == len(list(page_cases())) == 37
 
 
-def _changes(case: str, page: int) -> list[str] | None:
-    """Gets and puts of KVM's faults on one page in the recorded page_ref events, None without the capture."""
-    from kvmlab.capture.shelf import shipped_runs
-    from kvmlab.inquiry.captures_lab import df_page_references
-
-    run = next((r for r in shipped_runs() if r.run == "page-references" and r.release.startswith("6.12")), None)
-    if run is None:
-        return None
-    frame = df_page_references(run, case, page)
-    new_page = case in ("anon/untouched", "anon/zero_page")
-    pfn, inside, told = None, False, []
-    for row in frame.itertuples():
-        event = str(row.event)
-        if event == "kvm_page_fault":
-            inside = True
-        elif event == "kvm_userspace_exit":
-            inside = False
-        elif inside and event == "page_ref_set":
-            pfn = row.pfn
-        elif inside and event.startswith("page_ref") and (not new_page or row.pfn == pfn):
-            failed = event == "page_ref_mod_unless" and row.ret == 0
-            told.append("?0" if failed else f"{'+' if int(row.val) > 0 else '-'}{int(row.count)}")
-    # A page that is born in the fault first joins the LRU batch; that get is not KVM's.
-    return told[1:] if new_page else told
-
-
-@pytest.mark.parametrize("prediction", fault_matrix("6.12"), ids=lambda p: f"{p.case.case} {p.case.page}")
-def test_gets_and_puts_come_in_the_recorded_order(prediction: Prediction) -> None:
-    pytest.importorskip("pandas")
-    case = prediction.case
-    told = _changes(case.case, case.page)
-    if told is None:
-        pytest.skip("this checkout has no recorded page_ref events")
-    expected = [*prediction.references[0], *prediction.references[1]]
-    if case.insert == "vmf_insert_pfn":
-        expected += prediction.references[0]  # the lab reads once more after a zap
-    if case.block == "compound" and case.insert == "vm_insert_page" and case.page:
-        assert told == [], "a tail's own counter does not move; the head's does"
-        return
-    assert told == expected
-
-
 def test_a_write_to_the_zero_page_takes_two_pairs() -> None:
     zero = next(p for p in fault_matrix("6.12") if p.case.case == "anon/zero_page")
     assert zero.references[1] == ("+3", "-2", "+3", "-2")
+
+
+def test_without_secretmem_the_fast_walk_finds_a_small_page_at_once() -> None:
+    for p, q in zip(fault_matrix("6.12"), fault_matrix("6.12", secretmem=False), strict=True):
+        small = p.case.insert == "vm_insert_page" and p.case.block != "compound" and p.case.can_map
+        assert (p.references == q.references) is not small
+        if small:
+            assert q.references == (("+3", "-2"), ())
