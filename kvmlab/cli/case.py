@@ -50,14 +50,16 @@ def run_check(args: argparse.Namespace) -> int:
 def run_publish(args: argparse.Namespace) -> int:
     """Publish, then print where everything is and the triage of the raw file."""
     from kvmlab.cli.triage import print_families, print_source
+    from kvmlab.inquiry.summaries import of_log
     from kvmlab.report.log import read_log
     from kvmlab.writeup.publish import publish
 
     published = publish(args.folder, Path(args.out))
     out = Output()
     log = read_log(published.case.raw)
-    print_source(out, log)
-    print_families(out, [log])
+    summary = of_log(0, log, len(log.reports))
+    print_source(out, summary, summary.reports)
+    print_families(out, [summary])
     out.text()
     for line in published.lines():
         out.text(line)

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import hashlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
 
 from kvmlab.cli.arguments import add_input, add_json, open_log
 from kvmlab.cli.output import Output, print_json
-from kvmlab.inquiry.families import families
-from kvmlab.inquiry.filters import make_filter
+from kvmlab.errors import KvmlabError
+from kvmlab.inquiry.filters import ReportFilter, make_filter
+from kvmlab.inquiry.similar import similar_families
+from kvmlab.inquiry.summaries import SourceSummary, of_log, of_scan
+from kvmlab.inquiry.tallies import merged
 from kvmlab.inquiry.triage import triage_document
-from kvmlab.report.jsonable import hex_or_none
-from kvmlab.report.log import Log
-from kvmlab.report.records import Kind, Report
 
 EPILOG = """\
 examples:
   kvmlab triage mail.txt
   kvmlab triage /var/log/kern.log.1.gz kern.log
   kvmlab triage kern.log --kind bad_page --since 252000 --frame 'folio_batch_*'
+  kvmlab triage fleet/*.log --parquet bad_pages.parquet
   journalctl -k -o short-monotonic | kvmlab triage - --json
 
 exit status: 0 when there are reports, 1 when there are none, 2 when an input cannot be read.
 """
+# Pairs of families that look alike which are shown.
+_ALIKE = 10
 # Functions of a stack that a line of the table shows.
 _SHOWN = 6
+# Stored bytes of all files from which on the fast way reads them; it takes a moment to start.
+FAST_FROM = 64 << 20
+# Rows that a source shows, for a few sources and for many.
+_ROWS, _FEW = 200, 8
+
+
+class TriageError(KvmlabError):
+    """Options that cannot be had together; the message says which."""
 
 
 def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -47,7 +61,23 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--frame",
         action="append",
         metavar="FUNCTION",
-        help="with this function in the call trace (a shell pattern); may be repeated",
+        help="with this function confirmed in the call trace (a shell pattern); may be repeated",
+    )
+    how = parser.add_argument_group("large logs")
+    how.add_argument(
+        "--scan",
+        choices=("auto", "fast", "slow"),
+        default="auto",
+        help="how to read: auto (default) takes the fast way when the files have 64 MiB or more together; the fast way "
+        "finds the same reports, but does not look for damage of the text as a whole; --json always reads the slow "
+        "way, since it holds every line of every report",
+    )
+    how.add_argument(
+        "--rows", type=_count, metavar="N",
+        help=f"reports that the table of a source shows (default {_ROWS}, 0 for more than {_FEW} sources)",
+    )  # fmt: skip
+    how.add_argument(
+        "--parquet", metavar="FILE", help="write every bad page to this Parquet file instead; needs kvmlab[fleet]"
     )
     add_json(parser)
     parser.set_defaults(run=run)
@@ -56,69 +86,138 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(args: argparse.Namespace) -> int:
     """Print the triage; 1 if there is nothing to report."""
     wanted = make_filter(args.kind, args.since, args.pfn, args.frame)
-    logs = [wanted.apply(open_log(path, args.max_bytes)) for path in args.files]
+    if args.parquet is not None:
+        return write(args, wanted)
     if args.json:
+        logs = [wanted.apply(open_log(path, args.max_bytes)) for path in args.files]
         print_json(triage_document(logs))
-    else:
-        out = Output()
-        for log in logs:
-            print_source(out, log)
-        print_families(out, logs)
-    return 0 if any(log.reports for log in logs) else 1
+        return 0 if any(log.reports for log in logs) else 1
+    rows = args.rows if args.rows is not None else _ROWS if len(args.files) <= _FEW else 0
+    out = Output()
+    many = len(args.files) > 1
+    summaries = []
+    for summary in summarize(args, wanted, rows):
+        if rows or not many:
+            print_source(out, summary, rows)
+        summary.rows.clear()
+        summaries.append(summary)
+    if many:
+        print_sources(out, summaries)
+    print_families(out, summaries)
+    if any(summary.scanned for summary in summaries):
+        print("kvmlab: read the fast way; --scan slow also looks for damage of the texts as a whole", file=sys.stderr)
+    return 0 if any(summary.reports for summary in summaries) else 1
 
 
-def print_source(out: Output, log: Log) -> None:
+def summarize(args: argparse.Namespace, wanted: ReportFilter, rows: int) -> Iterator[SourceSummary]:
+    """The summaries of the sources, in the order given, read in the way that is wanted or that suits their size."""
+    files = [path for path in args.files if path != "-" and os.path.isfile(path)]
+    large = sum(os.path.getsize(path) for path in files) >= FAST_FROM
+    if args.scan == "slow" or (args.scan == "auto" and not large) or len(files) < len(args.files):
+        for source, path in enumerate(args.files):
+            yield of_log(source, wanted.apply(open_log(path, args.max_bytes)), rows)
+        return
+    from kvmlab.report.scan import scan_log, scan_logs
+    from kvmlab.report.scan_progress import Progress
+
+    what = files[0] if len(files) == 1 else f"{len(files)} files"
+    with Progress(what) as progress:
+        if len(files) == 1:
+            scans = iter([scan_log(files[0], progress=progress, limit=args.max_bytes)])
+        else:
+            scans = scan_logs(files, progress=progress, limit=args.max_bytes)
+        for source, scan in enumerate(scans):
+            if scan.log is not None:
+                yield of_log(source, wanted.apply(scan.log), rows)
+            else:
+                yield of_scan(source, scan, wanted, rows, _sha256(scan.path))
+
+
+def write(args: argparse.Namespace, wanted: ReportFilter) -> int:
+    """Write the bad pages of all sources to a Parquet file; 1 if there are none."""
+    if wanted != ReportFilter() or args.json:
+        raise TriageError("--parquet writes every bad page: it takes no --json, --kind, --since, --pfn or --frame")
+    from kvmlab.report.scan import scan_logs
+    from kvmlab.report.scan_parquet import write_parquet
+    from kvmlab.report.scan_progress import Progress
+
+    for path in args.files:
+        if path == "-":
+            raise TriageError("--parquet reads files, not standard input")
+    with Progress(f"{len(args.files)} files") as progress:
+        n = write_parquet(scan_logs(args.files, progress=progress, limit=args.max_bytes), args.parquet)
+    print(f"{n} bad pages of {len(args.files)} sources in {args.parquet}")
+    return 0 if n else 1
+
+
+def print_source(out: Output, source: SourceSummary, rows: int) -> None:
     """Print one source: what it is, its reports, its damage."""
-    source = log.text.source
     size = f"{source.size} bytes"
-    out.heading(f"{source.path}: {log.text.kind}, {log.text.n_lines} lines, {size}, sha256 {source.sha256[:16]}")
-    if not log.reports:
+    out.heading(f"{source.path}: {source.kind}, {source.lines} lines, {size}, sha256 {source.sha256[:16]}")
+    if not source.reports:
         out.text("no report found")
-    else:
-        columns = ("#", "kind", "lines", "time", "pfn", "process", "reason or title", "complete")
-        out.table(columns, [_report_row(r) for r in log.reports])
-    for damage in _damage(log):
+    elif rows:
+        out.table(("#", "kind", "lines", "time", "pfn", "process", "reason or title", "complete"), source.rows)
+    if 0 < rows < source.reports:
+        out.text(f"and {source.reports - rows} more; --rows {source.reports} shows them all")
+    for damage in source.damage:
         out.text(damage)
     out.text()
 
 
-def _report_row(report: Report) -> tuple[object, ...]:
-    reason = report.page.reason if report.page and report.page.reason else report.title
-    if report.kind is Kind.FRAGMENT:
-        parts = [name for name, part in (("registers", report.registers), ("call trace", report.call_trace)) if part]
-        reason = f"part of an earlier report: {', '.join(parts) or 'text'}"
-    lines = f"{report.span.first_line}-{report.span.last_line}"
-    missing = [d.kind.removeprefix("truncated_") for d in report.damage if d.kind.startswith("truncated_")]
-    complete = "yes" if report.complete else f"no: {', '.join(missing)} missing"
-    pfn = hex_or_none(report.pfn)
-    return (report.index, report.kind, lines, report.timestamp, pfn, report.process, reason, complete)
+def print_sources(out: Output, sources: Sequence[SourceSummary]) -> None:
+    """Print a table with a row for each source."""
+    out.heading("Sources")
+    rows = []
+    for source in sources:
+        other = ", ".join(f"{n} {kind}" for kind, n in source.kinds.most_common() if kind != "bad_page")
+        suppressed = sum(tally.suppressed for tally in source.families)
+        time = None if source.first is None else f"{source.first}-{source.last}"
+        kernels = ", ".join(source.kernels[:2]) + (" ..." if len(source.kernels) > 2 else "")
+        damage = "; ".join(said.split(",", 1)[0].removeprefix("damage: ") for said in source.damage)
+        rows.append(
+            (source.path, source.kind, source.lines, source.kinds["bad_page"], suppressed or None, other or None, time,
+             kernels or None, len(source.families), damage or None)
+        )  # fmt: skip
+    columns = ("source", "kind", "lines", "bad pages", "suppressed", "other reports", "time", "kernels", "families")
+    out.table((*columns, "damage"), rows)
+    out.text()
 
 
-def _damage(log: Log) -> list[str]:
-    """The damage of the whole text, a line for each kind, however often it occurs."""
-    counts: dict[str, int] = {}
-    first: dict[str, str] = {}
-    for damage in log.text.damage:
-        counts[damage.kind] = counts.get(damage.kind, 0) + 1
-        first.setdefault(damage.kind, f"line {damage.span.first_line}: {damage.reason}")
-    return [
-        f"damage: {kind.replace('_', ' ')}, {first[kind]}" + (f" (and {n - 1} more)" if n > 1 else "")
-        for kind, n in counts.items()
-    ]
-
-
-def print_families(out: Output, logs: Sequence[Log]) -> None:
-    """Print which reports are the same: how often, how fast, over which pfns, and their stack."""
-    found = families(logs)
+def print_families(out: Output, sources: Sequence[SourceSummary]) -> None:
+    """Print which reports are the same: how often, how fast, over which pfns, in how many sources, and their stack."""
+    found = merged(source.families for source in sources)
     if not found:
         return
     out.heading("Families (reports with the same stack)")
     rows = []
-    for family in found:
-        functions = family.signature.functions
+    for n, tally in enumerate(found, 1):
+        functions = tally.signature.functions
         stack = " < ".join(functions[:_SHOWN]) + (" ..." if len(functions) > _SHOWN else "")
-        runs = family.pfn_runs
-        pages = f"{sum(run.pages for run in runs)} in {len(runs)} runs" if runs else None
-        rate = None if family.rate is None else f"{family.rate:.3g}/s"
-        rows.append((family.count, family.suppressed or None, rate, pages, family.title, stack))
-    out.table(("reports", "suppressed", "rate", "pages", "family", "stack, innermost first"), rows)
+        pages = f"{len(tally.pfns)} in {tally.runs} runs" if tally.pfns else None
+        rate = None if tally.rate is None else f"{tally.rate:.3g}/s"
+        row = (n, tally.count, tally.suppressed or None, rate, pages, len(tally.sources), tally.title, stack)
+        rows.append(row if len(sources) > 1 else (*row[:5], *row[6:]))
+    columns = ("#", "reports", "suppressed", "rate", "pages", "sources", "family", "stack, innermost first")
+    out.table(columns if len(sources) > 1 else (*columns[:5], *columns[6:]), rows)
+    alike = similar_families(found)
+    if alike:
+        out.text()
+        out.heading("Families that look alike (not put together)")
+        number = {tally.signature.key: n for n, tally in enumerate(found, 1)}
+        for pair in alike[:_ALIKE]:
+            a, b = (number[side.signature.key] for side in (pair.a, pair.b))
+            out.text(f"{a} and {b}: {pair.why}")
+        if len(alike) > _ALIKE:
+            out.text(f"and {len(alike) - _ALIKE} more pairs")
+
+
+def _sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and len(text) <= 12):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows, such as 200")
+    return int(text)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kvmlab.inquiry.batch_groups import BatchGroup, batch_groups, time_ns
 from kvmlab.inquiry.page_kind import likely_hva
 from kvmlab.inquiry.pfn_runs import PfnRun, pfn_runs
-from kvmlab.inquiry.signatures import Signature, signature_of
+from kvmlab.inquiry.signatures import Key, Signature, signature_of
 from kvmlab.report.log import Log
 from kvmlab.report.records import Kind, Report
 
@@ -83,16 +83,7 @@ class Family:
     @property
     def title(self) -> str:
         """Kind, commonest reason and first interesting function: `Bad page state (nonzero mapcount) in do_wp_page`."""
-        first = self.reports[0]
-        what = _WORDS[self.kind]
-        if self.kind is Kind.OTHER and first.rule is not None:
-            what = first.rule.replace("_", " ")
-        said = first.fields.get("what") if self.kind in _SAYS_WHAT else next(iter(self.reasons), None)
-        functions = self.signature.functions
-        if not said and not functions:
-            said = self.signature.detail
-        named = self.signature.interesting or (functions[-1] if functions else None)
-        return what + (f" ({said})" if said and said != first.rule else "") + (f" in {named}" if named else "")
+        return family_title(self.signature, self.reports[0], next(iter(self.reasons), None))
 
     @property
     def reasons(self) -> dict[str, int]:
@@ -157,6 +148,25 @@ class Family:
         return tuple(group for reports in by_source.values() for group in batch_groups(reports))
 
 
+def family_title(signature: Signature, first: Report, reason: str | None) -> str:
+    """The title of a family.
+
+    Args:
+        signature: what its reports share.
+        first: the first of them.
+        reason: the commonest reason of their page dumps.
+    """
+    what = _WORDS[signature.kind]
+    if signature.kind is Kind.OTHER and first.rule is not None:
+        what = first.rule.replace("_", " ")
+    said = first.fields.get("what") if signature.kind in _SAYS_WHAT else reason
+    functions = signature.functions
+    if not said and not functions:
+        said = signature.detail
+    named = signature.interesting or (functions[-1] if functions else None)
+    return what + (f" ({said})" if said and said != first.rule else "") + (f" in {named}" if named else "")
+
+
 def families(logs: Sequence[Log]) -> list[Family]:
     """The families of the reports of some logs, largest first, then in the order of the texts.
 
@@ -176,10 +186,12 @@ def families(logs: Sequence[Log]) -> list[Family]:
     for source, log in enumerate(logs):
         for report in log.reports:
             signed.append((Member(source, len(signed), report), signature_of(report)))
-    owners = _owners_of_suppressed(signed)
-    members: dict[tuple[object, ...], list[Member]] = {}
-    suppressed: dict[tuple[object, ...], list[Member]] = {}
-    signatures: dict[tuple[object, ...], Signature] = {}
+    owners = owners_of_suppressed(
+        [(m.source, signature.key, str(m.report.fields.get("what"))) for m, signature in signed]
+    )
+    members: dict[Key, list[Member]] = {}
+    suppressed: dict[Key, list[Member]] = {}
+    signatures: dict[Key, Signature] = {}
     for at, (member, signature) in enumerate(signed):
         if at in owners:
             suppressed.setdefault(owners[at], []).append(member)
@@ -190,7 +202,8 @@ def families(logs: Sequence[Log]) -> list[Family]:
     for key, mine in members.items():
         lines = suppressed.get(key, [])
         own = mine if signatures[key].kind is Kind.SUPPRESSED else lines
-        found.append(Family(signatures[key], tuple(mine), sum(_messages(m.report) for m in own), tuple(lines)))
+        messages = sum(suppressed_messages(member.report) for member in own)
+        found.append(Family(signatures[key], tuple(mine), messages, tuple(lines)))
     return sorted(found, key=lambda family: (-family.count, family.members[0].position))
 
 
@@ -266,28 +279,32 @@ def _comm(report: Report) -> str | None:
     return line.comm if line is not None and line.comm is not None else report.process
 
 
-def _messages(report: Report) -> int:
+def suppressed_messages(report: Report) -> int:
+    """How many reports a line says were not printed."""
     shown = report.fields.get("messages")
     return shown if isinstance(shown, int) else 0
 
 
-def _owners_of_suppressed(signed: Sequence[tuple[Member, Signature]]) -> dict[int, tuple[object, ...]]:
-    """For each line that counts suppressed reports, the family of the reports before and after it, where they agree."""
+def owners_of_suppressed(signed: Sequence[tuple[int, Key, str]]) -> dict[int, Key]:
+    """For each line that counts suppressed reports, the family of the reports before and after it, where they agree.
+
+    Args:
+        signed: source, key of the signature, and what is suppressed (`state`, `map`), of each report in order.
+    """
     wanted: dict[str, Kind] = {"state": Kind.BAD_PAGE, "map": Kind.BAD_PAGE_MAP}
-    owners: dict[int, tuple[object, ...]] = {}
-    before: dict[tuple[int, Kind], tuple[object, ...]] = {}
+    owners: dict[int, Key] = {}
+    before: dict[tuple[int, Kind], Key] = {}
     waiting: dict[tuple[int, Kind], list[int]] = {}
-    for at, (member, signature) in enumerate(signed):
-        if signature.kind is Kind.SUPPRESSED:
-            kind = wanted.get(str(member.report.fields.get("what")))
-            if kind is not None:
-                waiting.setdefault((member.source, kind), []).append(at)
+    for at, (source, key, what) in enumerate(signed):
+        if key[0] is Kind.SUPPRESSED:
+            if (kind := wanted.get(what)) is not None:
+                waiting.setdefault((source, kind), []).append(at)
             continue
-        place: tuple[int, Kind] = (member.source, signature.kind)
+        place: tuple[int, Kind] = (source, key[0])
         for line in waiting.pop(place, []):
-            if before.get(place, signature.key) == signature.key:
-                owners[line] = signature.key
-        before[place] = signature.key
+            if before.get(place, key) == key:
+                owners[line] = key
+        before[place] = key
     for place, lines in waiting.items():
         if place in before:
             owners.update(dict.fromkeys(lines, before[place]))

@@ -5,11 +5,15 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
 
 from kvmlab.errors import KvmlabError
 from kvmlab.report.log import Log
 from kvmlab.report.records import Kind, Report
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LONGEST_NUMBER = 40
 
@@ -26,7 +30,8 @@ class ReportFilter:
         kinds: kinds that are wanted.
         since: earliest time, seconds since boot; reports without a time are left out.
         pfns: ranges of page frame numbers, both ends inclusive; reports without a pfn are left out.
-        functions: shell patterns of function names, one of which must match an entry of the call trace.
+        functions: shell patterns of function names, one of which must match a confirmed entry of the call trace (any
+            entry of a trace without confirmed ones), or an entry of the further traces of the report.
     """
 
     kinds: tuple[Kind, ...] = ()
@@ -42,9 +47,37 @@ class ReportFilter:
             return False
         if self.pfns and (report.pfn is None or not any(a <= report.pfn <= b for a, b in self.pfns)):
             return False
+        return self.keeps_functions(report)
+
+    def keeps_functions(self, report: Report) -> bool:
+        """Whether a report has a function that is wanted."""
         return not self.functions or any(
             fnmatch.fnmatchcase(name, pattern) for name in _functions(report) for pattern in self.functions
         )
+
+    def mask(self, frame: pd.DataFrame) -> Any:
+        """Which rows of `df_reports` fulfil every condition but that on functions (numpy bool).
+
+        Args:
+            frame: the reports.
+        """
+        import numpy as np
+
+        kept = np.ones(len(frame), bool)
+        if self.kinds:
+            kept &= frame["kind"].isin([kind.value for kind in self.kinds]).to_numpy()
+        if self.since is not None:
+            # Times are whole microseconds: the first that counts is the least one not before.
+            least = int((self.since * 10**9).to_integral_value(ROUND_CEILING))
+            kept &= frame["time_ns"].to_numpy("int64", na_value=-1) >= max(0, min(least, (1 << 63) - 1))
+        if self.pfns:
+            pfns, known = frame["pfn"].to_numpy("uint64", na_value=0), frame["pfn"].notna().to_numpy()
+            inside = np.zeros(len(frame), bool)
+            for first, last in self.pfns:
+                if first < 1 << 64:
+                    inside |= (pfns >= np.uint64(first)) & (pfns <= np.uint64(min(last, (1 << 64) - 1)))
+            kept &= inside & known
+        return kept
 
     def apply(self, log: Log) -> Log:
         """The log with the wanted reports only; they keep their index."""
@@ -52,9 +85,10 @@ class ReportFilter:
 
 
 def _functions(report: Report) -> Iterator[str]:
-    for trace in (report.call_trace, *report.traces):
-        if trace is not None:
-            yield from (frame.function for frame in trace.frames)
+    if report.call_trace is not None:
+        yield from (frame.function for frame in report.call_trace.reliable or report.call_trace.frames)
+    for trace in report.traces:
+        yield from (frame.function for frame in trace.frames)
 
 
 def make_filter(

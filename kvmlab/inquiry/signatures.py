@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from kvmlab.inquiry.frame_rules import canonical_frame
 from kvmlab.report.records import Frame, Kind, Report
@@ -13,6 +14,9 @@ from kvmlab.report.records import Frame, Kind, Report
 _TRAP_REGISTERS = ("RIP", "EIP", "pc", "PC", "NIP", "epc", "ERA", "era", "IP")
 _TRAPS = frozenset({Kind.OOPS, Kind.BUG, Kind.WARNING, Kind.LIST_CORRUPTION, Kind.REFCOUNT})
 _ID_DIGITS = 12
+
+# What is equal for reports of one family: kind, functions, detail.
+Key: TypeAlias = tuple[Kind, tuple[str, ...], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Signature:
     confirmed: bool
 
     @property
-    def key(self) -> tuple[Kind, tuple[str, ...], str]:
+    def key(self) -> Key:
         """What is equal for reports of one family."""
         return (self.kind, self.functions, self.detail)
 

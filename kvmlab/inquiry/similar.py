@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from typing import Any, Generic, Protocol, TypeVar
 
-from kvmlab.inquiry.families import Family
+from kvmlab.inquiry.signatures import Signature
 
 # Two stacks are alike if at least this share of the functions of the shorter one stands in the other, in order.
 ALIKE = 0.6
@@ -14,8 +15,23 @@ ALIKE = 0.6
 _MOST_COMPARED = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Similar:
+class Signed(Protocol):
+    """What is compared: a `Family`, or a `Tally` of several sources."""
+
+    @property
+    def signature(self) -> Signature:
+        """What its reports share."""
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+
+
+S = TypeVar("S", bound=Signed)
+
+
+@dataclass(frozen=True)
+class Similar(Generic[S]):
     """Two families with like stacks.
 
     Args:
@@ -25,27 +41,27 @@ class Similar:
         why: one sentence.
     """
 
-    a: Family
-    b: Family
+    a: S
+    b: S
     shared: tuple[str, ...]
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
     why: str
 
 
-def similar_families(found: Sequence[Family], *, alike: float = ALIKE) -> tuple[Similar, ...]:
+def similar_families(found: Sequence[S], *, alike: float = ALIKE) -> tuple[Similar[S], ...]:
     """Pairs of families whose stacks are alike, most alike first.
 
     Args:
         found: the families, as `families` gives them; the two hundred largest are compared.
         alike: share of the shorter stack that must stand in the other one, 0 to 1.
     """
-    pairs: list[tuple[float, Similar]] = []
+    pairs: list[tuple[float, Similar[S]]] = []
     compared = [family for family in found if len(family.signature.functions) > 1][:_MOST_COMPARED]
     for i, a in enumerate(compared):
         matcher = SequenceMatcher(a=(), b=a.signature.functions, autojunk=False)
         for b in compared[i + 1 :]:
-            if a.kind is not b.kind:
+            if a.signature.kind is not b.signature.kind:
                 continue
             matcher.set_seq1(b.signature.functions)
             shared: list[str] = []
@@ -62,8 +78,21 @@ def similar_families(found: Sequence[Family], *, alike: float = ALIKE) -> tuple[
             if share >= alike and any(name in shared for name in (a.signature.interesting, b.signature.interesting)):
                 why = _sentence(shared, only_a, only_b)
                 pairs.append((share, Similar(a, b, tuple(shared), tuple(only_a), tuple(only_b), why)))
-    pairs.sort(key=lambda pair: (-pair[0], pair[1].a.members[0].position, pair[1].b.members[0].position))
+    # The order in which they were given decides between equals.
+    pairs.sort(key=lambda pair: -pair[0])
     return tuple(pair for _, pair in pairs)
+
+
+def similar_json(similar: Similar[Any]) -> dict[str, Any]:
+    """Two families that look alike, as `kvmlab triage --json` prints them."""
+    return {
+        "a": similar.a.signature.id,
+        "b": similar.b.signature.id,
+        "shared": list(similar.shared),
+        "only_a": list(similar.only_a),
+        "only_b": list(similar.only_b),
+        "why": similar.why,
+    }
 
 
 def _sentence(shared: Sequence[str], only_a: Sequence[str], only_b: Sequence[str]) -> str:

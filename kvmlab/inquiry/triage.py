@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kvmlab.inquiry.families import families, family_json
+from kvmlab.inquiry.similar import similar_families, similar_json
 from kvmlab.report.jsonable import damage_json, report_json
 from kvmlab.report.log import Log
 
@@ -23,11 +24,13 @@ def triage_document(logs: Sequence[Log]) -> dict[str, Any]:
     >>> triage_document([log])["reports"][0]["pfn"]
     '0xfb1665'
     """
+    found = families(logs)
     return {
         "schema": SCHEMA,
         "sources": [source_json(log) for log in logs],
         "reports": [report_json(report, source) for source, log in enumerate(logs) for report in log.reports],
-        "families": [family_json(family) for family in families(logs)],
+        "families": [family_json(family) for family in found],
+        "similar": [similar_json(similar) for similar in similar_families(found)],
     }
 
 

@@ -1,0 +1,170 @@
+"""What a triage says about one source: its kind and size, its reports row by row, its kernels, its families."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kvmlab.inquiry.filters import ReportFilter
+from kvmlab.inquiry.tallies import Tally, tally_log, tally_scan
+from kvmlab.report.jsonable import hex_or_none
+from kvmlab.report.log import Log
+from kvmlab.report.records import Kind, Report
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kvmlab.report.scan_result import Scan
+
+_PROCESS = re.compile(r"BUG: Bad page state in process (.*\S)\s+pfn:")
+# The beginning of a file, by which its kind is told without reading it whole.
+_HEAD = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSummary:
+    """One source.
+
+    Args:
+        path, kind, lines, size, sha256: of the source; size in bytes and hash as it is stored.
+        reports: how many reports are wanted.
+        kinds: how many of each kind.
+        kernels: releases, commonest first.
+        first, last: times of the first and of the last report that has one, in seconds as printed.
+        rows: the first reports, as `report_row` gives them.
+        families: the families of the wanted reports.
+        damage: what is wrong with the text as a whole, a sentence for each kind.
+        scanned: whether the fast way read it, which does not look for that damage.
+    """
+
+    path: str
+    kind: str
+    lines: int
+    size: int
+    sha256: str
+    reports: int
+    kinds: Counter[str]
+    kernels: tuple[str, ...]
+    first: str | None
+    last: str | None
+    rows: list[tuple[object, ...]] = field(repr=False)
+    families: list[Tally] = field(repr=False)
+    damage: list[str] = field(default_factory=list)
+    scanned: bool = False
+
+
+def of_log(source: int, log: Log, shown: int) -> SourceSummary:
+    """The summary of a log, whose unwanted reports are gone.
+
+    Args:
+        source: its position among the sources.
+        log: the log.
+        shown: how many rows are wanted.
+    """
+    held = log.text.source
+    times = [report.timestamp for report in log.reports if report.timestamp is not None]
+    kernels = (report.cpu_line.release for report in log.reports if report.cpu_line is not None)
+    return SourceSummary(
+        held.path, log.text.kind, log.text.n_lines, held.size, held.sha256, len(log.reports),
+        Counter(report.kind.value for report in log.reports), _commonest(r.text for r in kernels if r is not None),
+        times[0] if times else None, times[-1] if times else None, [report_row(r) for r in log.reports[:shown]],
+        tally_log(source, log), _damage(log),
+    )  # fmt: skip
+
+
+def of_scan(source: int, scan: Scan, wanted: ReportFilter, shown: int, sha256: str) -> SourceSummary:
+    """The summary of what the fast way found.
+
+    Args:
+        source: its position among the sources.
+        scan: what it found.
+        wanted: which reports count.
+        shown: how many rows are wanted.
+        sha256: of the stored file.
+    """
+    import numpy as np
+
+    frame = scan.df_reports()
+    kept = wanted.mask(frame)
+    families = tally_scan(source, scan, wanted.keeps_functions, kept)
+    if wanted.functions:
+        # Only a report's functions tell; those that look like one stand together.
+        named = np.zeros(len(frame), bool)
+        for group in scan.groups():
+            named[group.positions] = wanted.keeps_functions(group.report)
+        for report, position in zip(scan.reports, scan.positions.tolist(), strict=True):
+            named[position] = wanted.keeps_functions(report)
+        kept = kept & named
+    frame = frame[kept]
+    times = frame["time_ns"].dropna()
+    return SourceSummary(
+        scan.path, _kind_of(scan.path), scan.lines, Path(scan.path).stat().st_size, sha256, len(frame),
+        Counter(dict(frame["kind"].value_counts().items())), _commonest(frame["kernel"].dropna()),
+        _seconds(times.iloc[0]) if len(times) else None, _seconds(times.iloc[-1]) if len(times) else None,
+        list(_rows(frame.head(shown), scan)), families, scanned=True,
+    )  # fmt: skip
+
+
+def report_row(report: Report) -> tuple[object, ...]:
+    """One report for a table: index, kind, lines, time, pfn, process, reason or title, whether it is whole."""
+    reason = report.page.reason if report.page and report.page.reason else report.title
+    if report.kind is Kind.FRAGMENT:
+        parts = [name for name, part in (("registers", report.registers), ("call trace", report.call_trace)) if part]
+        reason = f"part of an earlier report: {', '.join(parts) or 'text'}"
+    lines = f"{report.span.first_line}-{report.span.last_line}"
+    missing = [d.kind.removeprefix("truncated_") for d in report.damage if d.kind.startswith("truncated_")]
+    complete = "yes" if report.complete else f"no: {', '.join(missing)} missing"
+    pfn = hex_or_none(report.pfn)
+    return (report.index, report.kind.value, lines, report.timestamp, pfn, report.process, reason, complete)
+
+
+def _rows(frame: pd.DataFrame, scan: Scan) -> Iterator[tuple[object, ...]]:
+    slow = dict(zip(scan.positions.tolist(), scan.reports, strict=True))
+    row: Any
+    for row in frame.itertuples():
+        if (report := slow.get(int(row.report))) is not None:
+            yield (int(row.report), *report_row(report)[1:])
+            continue
+        process = _PROCESS.match(row.title)
+        yield (
+            int(row.report), row.kind, f"{row.first_line}-{row.last_line}", _seconds(row.time_ns), hex(row.pfn),
+            process[1] if process else row.comm, row.reason, "yes",
+        )  # fmt: skip
+
+
+def _seconds(ns: Any) -> str | None:
+    try:
+        whole = int(ns)
+    except TypeError:
+        return None
+    return f"{whole // 10**9}.{whole % 10**9 // 1000:06d}"
+
+
+def _commonest(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(word for word, _ in Counter(words).most_common())
+
+
+def _kind_of(path: str) -> str:
+    from kvmlab.report.scan_text import compression, gunzip_blocks
+    from kvmlab.text.reader import read_text
+
+    with open(path, "rb") as file:
+        head = next(gunzip_blocks(file), b"") if compression(path) == "gzip" else file.read(_HEAD)
+    return read_text(head[: head.rfind(b"\n", 0, _HEAD) + 1] or head[:_HEAD]).kind
+
+
+def _damage(log: Log) -> list[str]:
+    """The damage of the whole text, a sentence for each kind, however often it occurs."""
+    counts: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for damage in log.text.damage:
+        counts[damage.kind] += 1
+        first.setdefault(damage.kind, f"line {damage.span.first_line}: {damage.reason}")
+    return [
+        f"damage: {kind.replace('_', ' ')}, {first[kind]}" + (f" (and {n - 1} more)" if n > 1 else "")
+        for kind, n in counts.items()
+    ]

@@ -1,0 +1,145 @@
+"""`kvmlab triage` on large and on many files: the fast way prints what the slow way prints, filtered or not."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from kvmlab.cli import triage
+from tests.cli.running import Terminal, run
+from tests.report.generator import log
+
+REPORTED = Path(__file__).resolve().parents[2] / "data" / "2024-07-31-kvm-bad-page-state" / "raw.txt"
+SUPPRESSED = "[ 9000.000000] BUG: Bad page state: 42 messages suppressed"
+RSS = "[ 9001.000000] BUG: Bad rss-counter state mm:000000007355ed50 type:MM_ANONPAGES val:100"
+
+
+@pytest.fixture(scope="module")
+def storm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("storm") / "storm.log"
+    path.write_text("\n".join([*log(3, "dmesg", 0.9, 120_000), SUPPRESSED, RSS, ""]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("other") / "other.log.gz"
+    path.write_bytes(gzip.compress("\n".join([*log(4, "dmesg", 0.5, 60_000), ""]).encode()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def frame(storm: Path) -> str:
+    from kvmlab.report.log import read_log
+
+    stacks = [r.call_trace.reliable for r in read_log(storm).bad_pages if r.call_trace is not None]
+    return min((f.function for stack in stacks for f in stack), key=[f.function for s in stacks for f in s].count)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--rows", "3"),
+        ("--rows", "0"),
+        ("--kind", "bad_page"),
+        ("--kind", "suppressed", "--kind", "bad_rss_counter"),
+        ("--since", "0.5"),
+        ("--since", "1e30"),
+        ("--pfn", "1-ffffff"),
+        ("--pfn", "ffffffffffffffff-fffffffffffffffff"),
+        ("--frame", "FRAME"),
+        ("--frame", "FRAME", "--kind", "bad_page", "--since", "0.001"),
+        ("--frame", "no_such_function"),
+    ],
+    ids=" ".join,
+)
+def test_both_ways_print_the_same(storm: Path, other: Path, frame: str, words: tuple[str, ...]) -> None:
+    chosen = [frame if word == "FRAME" else word for word in words]
+    for files in ([storm], [other], [storm, other]):
+        fast, slow = (run("triage", *map(str, files), *chosen, "--scan", way) for way in ("fast", "slow"))
+        assert fast.out == slow.out
+        assert fast.status == slow.status
+        assert not slow.err
+
+
+def test_a_large_file_is_read_the_fast_way(storm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "fast way" not in run("triage", str(storm)).err
+    monkeypatch.setattr(triage, "FAST_FROM", storm.stat().st_size)
+    assert "read the fast way" in run("triage", str(storm)).err
+    assert "read the fast way" not in run("triage", str(storm), "--scan", "slow").err
+    assert "64 MiB" in " ".join(run("triage", "--help").out.split())
+
+
+def test_a_terminal_gets_a_bar_with_rate_and_time(storm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kvmlab.report.scan_progress import Progress
+
+    shown = Terminal()
+    monkeypatch.setattr("sys.stderr", shown)
+    with Progress("storm.log") as bar:
+        bar.begin(100 << 20)
+        for _ in range(3):
+            bar.advance(20 << 20)
+    assert "storm.log" in shown.getvalue()
+    assert "/s" in shown.getvalue()
+    assert ":" in shown.getvalue()
+
+
+def test_many_files_get_a_table_of_sources(storm: Path, other: Path) -> None:
+    done = run("triage", str(storm), str(other))
+    assert "Sources" in done.out
+    _, _, table = done.out.partition("Sources\n")
+    assert table.splitlines()[0].split()[:2] == ["source", "kind"]
+    assert [line.split()[0] for line in table.splitlines()[1:3]] == [str(storm), str(other)]
+    many = run("triage", *[str(storm)] * 9)
+    assert "sha256" not in many.out, "the reports of many sources are not listed one by one"
+    assert "sha256" in run("triage", *[str(storm)] * 9, "--rows", "1").out
+
+
+def test_families_that_look_alike_are_offered(tmp_path: Path) -> None:
+    made = tmp_path / "log"
+    text = REPORTED.read_text()
+    made.write_text(text.replace("handle_mm_fault+0x18c/0x320", "hugetlb_fault+0x18c/0x320"))
+    done = run("triage", str(REPORTED), str(made))
+    assert "Families that look alike" in done.out
+    assert "only the first has handle_mm_fault; only the second has hugetlb_fault" in done.out
+
+
+def test_parquet(storm: Path, other: Path, tmp_path: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    out = tmp_path / "pages.parquet"
+    done = run("triage", str(storm), str(other), "--parquet", str(out))
+    assert done.status == 0
+    table = pq.read_table(out)
+    assert f"{table.num_rows} bad pages of 2 sources" in done.out
+    assert set(table.column("source").to_pylist()) == {str(storm), str(other)}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--parquet", "x", "--kind", "bad_page"), "--parquet writes every bad page"),
+        (("--parquet", "x", "--json"), "--parquet writes every bad page"),
+        (("--rows", "many"), "no number of rows"),
+        (("--scan", "quick"), "invalid choice"),
+    ],
+)
+def test_what_cannot_be_is_said(storm: Path, words: tuple[str, ...], said: str) -> None:
+    done = run("triage", str(storm), *words)
+    assert done.status == 2
+    assert said in done.err
+    assert "Traceback" not in done.err
+
+
+def test_parquet_takes_no_standard_input(tmp_path: Path) -> None:
+    done = run("triage", "-", "--parquet", str(tmp_path / "x"))
+    assert (done.status, "standard input" in done.err) == (2, True)
+
+
+def test_a_missing_file_among_others_is_named(storm: Path) -> None:
+    for way in ("fast", "slow"):
+        done = run("triage", str(storm), "/no/such/file", "--scan", way)
+        assert done.status == 2
+        assert "/no/such/file" in done.err
