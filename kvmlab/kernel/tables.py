@@ -102,7 +102,12 @@ class Period:
         return None if series is None else self.covers_series(series)
 
     def covers_series(self, series: tuple[int, ...]) -> bool | None:
-        """The same for the numbers of a release, `KernelRelease.series`."""
+        """The same for the numbers of a release, `KernelRelease.series`.
+
+        A row that names releases beyond the covered ones, first and last, holds for exactly these.
+        """
+        if series > LAST_COVERED and self.until is not None and self.since > LAST_COVERED:
+            return True if self.since <= series <= self.until else None
         if not FIRST_COVERED <= series <= LAST_COVERED:
             return None
         if series < self.since:

@@ -29,8 +29,17 @@ def test_the_folio_batch_grew_in_6_9() -> None:
     assert constant("FOLIO_BATCH_SIZE", "6.8.1") == 15
     assert constant("FOLIO_BATCH_SIZE", "6.9.12-ajb-00008-gfcd4b7efbad0") == 31
     assert constant("FOLIO_BATCH_SIZE", "6.12.117") == 31
-    with pytest.raises(KeyError, match="2 values"):
+    with pytest.raises(KeyError, match="4 values"):
         constant("FOLIO_BATCH_SIZE")
+
+
+def test_the_folio_batch_of_a_kernel_beyond_the_tables_is_what_was_observed_there() -> None:
+    assert constant("FOLIO_BATCH_SIZE", "7.3.4+deb13-amd64") == 31
+    assert "observed on 7.3.4" in constant_row("FOLIO_BATCH_SIZE", "7.3.4").source
+    assert constant_row("FOLIO_BATCH_SIZE", "7.2.13").source == "read in 7.2.13"
+    for between in ("7.0", "7.1.2", "7.4"):
+        with pytest.raises(UnknownRelease):
+            constant("FOLIO_BATCH_SIZE", between)
 
 
 def test_the_record_rule_agrees_with_the_three_boundaries_of_the_reported_module_list() -> None:
@@ -49,7 +58,7 @@ def test_what_is_not_known_is_said() -> None:
     with pytest.raises(UnknownRelease):
         constant("FOLIO_BATCH_SIZE", "5.10.0")
     with pytest.raises(UnknownRelease):
-        constant("FOLIO_BATCH_SIZE", "7.3.4")
+        constant("FOLIO_BATCH_SIZE", "7.4")
     with pytest.raises(UnknownRelease):
         constant("FOLIO_BATCH_SIZE", "syzkaller")
     with pytest.raises(KeyError):
