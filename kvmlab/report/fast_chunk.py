@@ -43,6 +43,7 @@ class Found:
         lines: how many lines begin in [lo, hi).
         at: where reading stopped; a report that begins in the chunk may end behind `hi`.
         stray: whether a carriage return stands within a line.
+        callers: whether a line names its caller, so that reports can be interleaved.
     """
 
     rows: Any
@@ -50,6 +51,7 @@ class Found:
     lines: int
     at: int
     stray: bool
+    callers: bool
 
 
 class Engine(Protocol):
@@ -63,6 +65,5 @@ class Engine(Protocol):
     def read(self, chunk: Chunk) -> Found:
         """The reports and marks of one chunk."""
 
-    @property
-    def interleaved(self) -> bool:
-        """Whether lines name their callers, so that reports can be interleaved."""
+    def sibling(self) -> Engine:
+        """An engine for another text, to which all is known that this one has learned or will learn."""

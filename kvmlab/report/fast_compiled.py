@@ -13,7 +13,7 @@ from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_chunk import Chunk, Found, TooShort
 from kvmlab.report.fast_heads import held_words
-from kvmlab.report.fast_lexicon import FOREIGN, MAX_ENTRIES, Lexicon, Template, prefix_end
+from kvmlab.report.fast_lexicon import LOOSE, MAX_ENTRIES, Lexicon, Template, prefix_end
 from kvmlab.report.fast_lines import three_tables
 from kvmlab.report.fast_numba import read_chunk
 from kvmlab.report.fast_state import (
@@ -22,6 +22,7 @@ from kvmlab.report.fast_state import (
     N_STATE,
     NEAR,
     S_AT,
+    S_CALLERS,
     S_FULL,
     S_LINES,
     S_MARKS,
@@ -64,24 +65,22 @@ class CompiledEngine:
     parallel = True
     name = "numba"
 
-    def __init__(self, lexicon: Lexicon) -> None:
+    def __init__(self, lexicon: Lexicon, known: _Known | None = None) -> None:
         self.lexicon = lexicon
-        self._lock = threading.Lock()
-        self._rooms = threading.local()
-        # Hashes differ from run to run, so that no text can be made to collide.
-        self._seed = np.uint64(int.from_bytes(os.urandom(8), "little"))
-        self._salts = np.frombuffer(os.urandom(64), np.uint64).copy()
+        self._known = _Known() if known is None else known
+        # Whose message a line is depends on the templates of this text.
+        self._own_seed = np.uint64(int.from_bytes(os.urandom(8), "little"))
         self._templates: list[Template] = []
-        self._styles: list[str] = []
-        self._shapes = np.zeros(_MAX_TEMPLATES * r.PREFIX_ROOM, np.uint8)
-        self._forms = np.zeros(_MAX_TEMPLATES * N_FORM, np.int64)
-        self._n = 0
-        self._table = _Table(1 << 12)
-        self._steps = np.frombuffer(g.step_table(), np.uint8).copy()
-        pieces = [_piece(word) for word in held_words()]
-        self._holds = np.frombuffer(b"".join(pieces) or bytes(4), np.uint8).copy()
-        self._n_holds = len(pieces)
-        self._look = np.frombuffer(three_tables(pieces), np.uint8).copy()
+        # Their shapes and their numbers, and how many there are; put in place together, for other threads.
+        self._arrays = (
+            np.zeros(_MAX_TEMPLATES * r.PREFIX_ROOM, np.uint8),
+            np.zeros(_MAX_TEMPLATES * N_FORM, np.int64),
+            0,
+        )
+
+    def sibling(self) -> CompiledEngine:
+        """An engine for another text, to which all is known that this one has learned or will learn."""
+        return CompiledEngine(self.lexicon, self._known)
 
     def read(self, chunk: Chunk) -> Found:
         """The reports and marks of one chunk.
@@ -89,18 +88,17 @@ class CompiledEngine:
         Raises:
             TooShort: the chunk must hold more of the text behind its end.
         """
-        room = self._room(chunk.hi - chunk.lo)
+        known, room = self._known, self._room(chunk.hi - chunk.lo)
         state = room.state
         for _ in range(_TRIES):
             state[:] = 0
             state[S_FULL] = _ROOM_UNKNOWN
-            table, n = self._table.words, self._n
+            table, (shapes, forms, n) = known.table.words, self._arrays
             read_chunk(
-                chunk.data, chunk.lo, chunk.hi, chunk.stop, chunk.at_end, self._shapes, self._forms, n,
-                table, np.int64(len(table) // 4 - 1), self._seed, self._salts,
-                self._steps, self._look, self._holds, self._n_holds, room.rows, np.int64(len(room.rows) - 2),
-                room.marks, np.int64(len(room.marks) // r.N_MARK - 2), room.unknown, state, room.scratch, room.quiet,
-                room.ends,
+                chunk.data, chunk.lo, chunk.hi, chunk.stop, chunk.at_end, shapes, forms, n, table,
+                np.int64(len(table) // 4 - 1), known.seed, known.salts, self._own_seed, known.steps, known.look,
+                known.holds, known.n_holds, room.rows, np.int64(len(room.rows) - 2), room.marks,
+                np.int64(len(room.marks) // r.N_MARK - 2), room.unknown, state, room.scratch, room.quiet, room.ends,
             )  # fmt: skip
             if state[S_SHORT] == 2:
                 room = self._room(2 * (chunk.hi - chunk.lo), grow=len(room.marks) // r.N_MARK * 2)
@@ -111,15 +109,10 @@ class CompiledEngine:
             raise TooShort
         rows = room.rows[: state[S_ROWS]].copy()
         marks = room.marks[: state[S_MARKS] * r.N_MARK].reshape(-1, r.N_MARK).copy()
-        return Found(rows, marks, int(state[S_LINES]), int(state[S_AT]), bool(state[S_STRAY]))
-
-    @property
-    def interleaved(self) -> bool:
-        """Whether lines name their callers, so that reports can be interleaved."""
-        return any(template.caller[0] >= 0 for template in self._templates)
+        return Found(rows, marks, int(state[S_LINES]), int(state[S_AT]), bool(state[S_STRAY]), bool(state[S_CALLERS]))
 
     def _room(self, size: int, grow: int = 0) -> _Room:
-        held: _Room | None = getattr(self._rooms, "room", None)
+        held: _Room | None = getattr(self._known.rooms, "room", None)
         n_rows, n_marks = size // _LEAST_REPORT + 64, max(grow, 1 << 14)
         if held is None or len(held.rows) < n_rows or len(held.marks) < n_marks * r.N_MARK:
             held = _Room(
@@ -127,33 +120,32 @@ class CompiledEngine:
                 np.empty(_ROOM_UNKNOWN * r.N_UNKNOWN, np.int64), np.zeros(N_STATE, np.int64),
                 np.zeros(64, np.uint8), np.zeros(NEAR, np.uint64), np.zeros(MOST_ENDS, np.int64),
             )  # fmt: skip
-            self._rooms.room = held
+            self._known.rooms.room = held
         return held
 
     def _learn(self, chunk: Chunk, unknown: Any, n: int, n_templates: int) -> bool:
         """Learns what a chunk held that was not known; False if nothing of it is known now, either."""
-        with self._lock:
-            known = self._n > n_templates
+        with self._known.lock:
+            table, new = self._known.table, len(self._templates) > n_templates
             for row in unknown[: n * r.N_UNKNOWN].reshape(-1, r.N_UNKNOWN).tolist():
                 kind, start, stop, length, key = row
                 key &= (1 << 64) - 1
-                if key not in self._table:
-                    if self._table.used >= MAX_ENTRIES:
+                if key not in table:
+                    if table.used >= MAX_ENTRIES:
                         continue
                     self._learn_one(kind, chunk.data[start:stop].tobytes(), length, key)
                 # Another thread may have learned it meanwhile.
-                known = known or key in self._table
-            return known or self._n > n_templates
+                new = new or key in table
+            return new or len(self._templates) > n_templates
 
     def _learn_one(self, kind: int, line: bytes, length: int, key: int) -> None:
-        table, lexicon = self._table, self.lexicon
+        table, lexicon = self._known.table, self.lexicon
         if kind == r.PREFIX:
             found = lexicon.template(line)
-            if isinstance(found, Template):
-                if self._add(found):
-                    return
-                found = FOREIGN + 1
-            table.add(key, found, 0, 0)
+            if not isinstance(found, Template):
+                table.add(key, found, 0, 0)
+            elif not self._add(found) and found not in self._templates:
+                table.add(key, LOOSE, 0, 0)
         elif kind == r.MESSAGE:
             if self._longer(line, length):
                 return
@@ -180,19 +172,20 @@ class CompiledEngine:
     def _add(self, template: Template) -> bool:
         if template in self._templates or len(self._templates) >= _MAX_TEMPLATES:
             return False
-        if template.style not in self._styles:
-            self._styles.append(template.style)
+        styles = self._known.styles
+        if template.style not in styles:
+            styles.append(template.style)
         ordered = sorted([*self._templates, template], key=lambda t: -len(t.shape))
-        shapes, forms = np.zeros_like(self._shapes), np.zeros_like(self._forms)
+        shapes, forms = _no_prefixes()
         for i, t in enumerate(ordered):
             at = i * r.PREFIX_ROOM
             shapes[at : at + len(t.shape)] = np.frombuffer(t.shape, np.uint8)
             longer = any(other.shape.startswith(t.shape) for other in ordered if len(other.shape) > len(t.shape))
             forms[8 * i : 8 * i + 8] = (
-                len(t.shape), *t.seconds, t.micros, *t.caller, self._styles.index(t.style), not longer,
+                len(t.shape), *t.seconds, t.micros, *t.caller, styles.index(t.style), not longer,
             )  # fmt: skip
         assert T_FIRST == 7
-        self._templates, self._shapes, self._forms, self._n = ordered, shapes, forms, len(ordered)
+        self._templates, self._arrays = ordered, (shapes, forms, len(ordered))
         return True
 
 
@@ -232,6 +225,28 @@ class _Table:
         self.words[4 * slot + 1 : 4 * slot + 4] = found, number, mix
         # The key comes last: another thread may be reading.
         self.words[4 * slot] = key
+
+
+class _Known:
+    """What is known of lines, whatever text they stand in."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.rooms = threading.local()
+        # Hashes differ from run to run, so that no text can be made to collide.
+        self.seed = np.uint64(int.from_bytes(os.urandom(8), "little"))
+        self.salts = np.frombuffer(os.urandom(64), np.uint64).copy()
+        self.styles: list[str] = []
+        self.table = _Table(1 << 12)
+        self.steps = np.frombuffer(g.step_table(), np.uint8).copy()
+        pieces = [_piece(word) for word in held_words()]
+        self.holds = np.frombuffer(b"".join(pieces) or bytes(4), np.uint8).copy()
+        self.n_holds = len(pieces)
+        self.look = np.frombuffer(three_tables(pieces), np.uint8).copy()
+
+
+def _no_prefixes() -> tuple[Any, Any]:
+    return np.zeros(_MAX_TEMPLATES * r.PREFIX_ROOM, np.uint8), np.zeros(_MAX_TEMPLATES * N_FORM, np.int64)
 
 
 def _piece(word: str) -> bytes:

@@ -26,6 +26,7 @@ from kvmlab.report.fast_state import (
     N_FORM,
     NEEDS_MORE,
     QUIET,
+    S_CALLERS,
     S_LINES,
     S_TAUGHT,
     STANDS_BEHIND,
@@ -94,8 +95,8 @@ def _found(b, start, m, q, row, unknown, state, table, mask, seed, style, salts,
 
 @njit(nogil=True, cache=True)
 def read_report(  # type: ignore[no-untyped-def]
-    b, start, m, q, us, own, hi, stop, at_end, row, shapes, forms, n_templates, table, mask, seed, salts, steps,
-    unknown, state, scratch, quiet, ends,
+    b, start, m, q, us, own, hi, stop, at_end, row, shapes, forms, n_templates, table, mask, seed, salts, own_seed,
+    steps, unknown, state, scratch, quiet, ends,
 ):  # fmt: skip
     """Reads the report whose title stands at `start`; says how it ends, and the time of its last line.
 
@@ -136,6 +137,8 @@ def read_report(  # type: ignore[no-untyped-def]
         if t < 0:
             does = BREAKS
             break
+        if t != last and forms[t * N_FORM + T_CALLER] >= 0:
+            state[S_CALLERS] = 1
         last = t
         m = p + forms[t * N_FORM]
         now = time_of(b, p, forms, t, state)
@@ -245,7 +248,7 @@ def read_report(  # type: ignore[no-untyped-def]
                     break
                 q = trimmed(b, behind, end)
                 if q > behind and template_of(b, behind, q - behind, shapes, forms, n_templates, last) < 0:  # noqa: SIM102
-                    if loose(b, behind, q, unknown, state, table, mask, seed, salts, scratch) != 1:
+                    if loose(b, behind, q, unknown, state, table, mask, own_seed, salts, scratch) != 1:
                         does = BREAKS
                         break
         line += 1

@@ -36,12 +36,14 @@ from kvmlab.report.fast_state import (
     N_FORM,
     NEEDS_MORE,
     S_AT,
+    S_CALLERS,
     S_LINES,
     S_MARKS,
     S_ROWS,
     S_SHORT,
     S_STRAY,
     STANDS_BEHIND,
+    T_CALLER,
     UNKNOWN,
     WANTED,
 )
@@ -52,7 +54,7 @@ _AHEAD = 256
 
 @njit(nogil=True, cache=True)
 def read_chunk(  # type: ignore[no-untyped-def]
-    data, lo, hi, stop, at_end, shapes_a, forms_a, n_templates, table_a, mask, seed, salts_a,
+    data, lo, hi, stop, at_end, shapes_a, forms_a, n_templates, table_a, mask, seed, salts_a, own_seed,
     steps_a, tables_a, holds_a, n_holds, rows_a, max_rows, marks_a, max_marks, unknown_a, state_a, scratch_a, quiet_a,
     ends_a,
 ):  # fmt: skip
@@ -87,6 +89,8 @@ def read_chunk(  # type: ignore[no-untyped-def]
         t = template_of(b, p, end - p, shapes, forms, n_templates, last)
         m = p
         if t >= 0:
+            if t != last and forms[t * N_FORM + T_CALLER] >= 0:
+                state[S_CALLERS] = 1
             last = t
             m = p + forms[t * N_FORM]
             if end - m >= 8 and not (word_at(b, m) == BUG_BAD and is_title(b, m, end)):
@@ -130,7 +134,7 @@ def read_chunk(  # type: ignore[no-untyped-def]
             )  # fmt: skip
             does, last_us = read_report(
                 b, start, m, q, us, t, hi, stop, at_end, row, shapes, forms, n_templates, table, mask, seed, salts,
-                steps, unknown, state, scratch, quiet, ends,
+                own_seed, steps, unknown, state, scratch, quiet, ends,
             )  # fmt: skip
             p, line, k, n, scanned, last = (
                 state[C_P], state[C_LINE], state[C_END], state[C_ENDS], state[C_SCANNED], state[C_LAST],
@@ -155,7 +159,7 @@ def read_chunk(  # type: ignore[no-untyped-def]
             continue
         kind = r.WANTED
         if t < 0:
-            if loose(b, start, q, unknown, state, table, mask, seed, salts, scratch) == 1:
+            if loose(b, start, q, unknown, state, table, mask, own_seed, salts, scratch) == 1:
                 continue
             kind = r.LOOSE
         verdict = outside(b, start, m, q, hint, unknown, state, table, mask, seed, salts, scratch, quiet)

@@ -64,10 +64,9 @@ class PythonEngine:
         self._exact: dict[bytes, bool] = {}
         self._held = [word.encode() for word in held_words()]
 
-    @property
-    def interleaved(self) -> bool:
-        """Whether lines name their callers, so that reports can be interleaved."""
-        return any(template.caller[0] >= 0 for template in self._templates)
+    def sibling(self) -> PythonEngine:
+        """An engine for another text, to which all is known that this one has learned or will learn."""
+        return PythonEngine(self.lexicon)
 
     def read(self, chunk: Chunk) -> Found:
         """The reports and marks of one chunk.
@@ -147,7 +146,9 @@ class _Reading:
         rows[:, [r.START, r.STOP, r.TRACE_AT]] += lo
         marks[:, [r.MARK_START, r.MARK_STOP]] += lo
         stop = max(self.chunk.hi, lo + int(self.behind[done - 1]) if done > 0 else 0)
-        return Found(rows, marks, self.own, stop, self.stray)
+        used = np.bincount(self.kinds[self.kinds >= 0], minlength=1).nonzero()[0].tolist()
+        callers = any(self.engine._templates[k].caller[0] >= 0 for k in used if k < len(self.engine._templates))
+        return Found(rows, marks, self.own, stop, self.stray, callers)
 
     def line(self, i: int) -> bytes:
         """Line `i` without its ending."""

@@ -12,6 +12,7 @@ from kvmlab.report.log import find_reports
 from kvmlab.report.records import Kind, Report
 from kvmlab.report.repeats import fold_repeats
 from kvmlab.report.scan_result import Scan, title_of
+from kvmlab.report.scan_rows import without
 from kvmlab.report.scan_text import Stretches
 from kvmlab.text.reader import read_text
 from kvmlab.text.source import open_source
@@ -53,7 +54,7 @@ def folded(scan: Scan, text: Stretches) -> Scan:
             gone[row] = False
     now = np.cumsum(~gone) - 1
     repeats = {int(now[places[x.span]]): len(x.repeats) for x in kept if x.repeats and x.span in places}
-    return replace(scan, rows=rows[~gone], reports=others, repeats=repeats)
+    return replace(scan, rows=without(rows, gone), reports=others, repeats=repeats)
 
 
 def _words(title: str | None) -> str:

@@ -14,7 +14,7 @@ from kvmlab.errors import UnusableInput
 from kvmlab.report.log import read_log
 from kvmlab.report.scan import scan_log, scan_logs
 from kvmlab.report.scan_parquet import write_parquet
-from kvmlab.report.scan_progress import Progress
+from kvmlab.report.scan_progress import Progress, Step
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,57 @@ def test_many_files_to_parquet(made: Path, expected: pd.DataFrame, tmp_path: Pat
     assert table["stack"].str.startswith("dump_stack_lvl bad_page ").all()
 
 
+def test_rows_in_a_file_and_parquet_by_stretches(
+    made: Path, expected: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr("kvmlab.report.scan_rows.IN_MEMORY", 5_000)
+    monkeypatch.setattr("kvmlab.report.scan_rows.AT_ONCE", 7)
+    # A report that the tolerant parser reads, another kind of report, and a whole report for the second time.
+    data = made.read_bytes()
+    at = data.index(b"BUG: Bad page state", len(data) // 2)
+    start, stop = data.rindex(b"\n", 0, at) + 1, data.index(b"</TASK>", at) + 8
+    prefix = data[start:at]
+    damaged = (
+        prefix + b"BUG: Bad page state in process x  pfn:77\n" + prefix + b"BUG: Bad page state in process y  pfn:88\n"
+    )
+    other = prefix + b"BUG: Bad rss-counter state mm:ffff8881 type:MM_ANONPAGES val:-1\n"
+    text = data[:start] + other + damaged + data[start:] + data[start:stop]
+    scan = scan_log(text, engine="python", chunk=50_000, parquet=tmp_path / "x.parquet")
+    assert type(scan.rows).__name__ == "memmap"
+    assert 1 in scan.repeats.values()
+    frame = scan.df_bad_pages()
+    assert len(frame) == len(expected) + 2
+    pd.testing.assert_frame_equal(scan.df_reports(), read_log(text).df_reports())
+    table = pq.read_table(tmp_path / "x.parquet").to_pandas()
+    names = scan.df_stacks().groupby("stack")["function"].agg(" ".join)
+    for name in frame.columns:
+        wanted = frame["stack"].map(names) if name == "stack" else frame[name]
+        held, given = (x.astype(object).where(x.notna(), None).tolist() for x in (table[name], wanted))
+        assert held == given, name
+    assert pq.ParquetFile(tmp_path / "x.parquet").num_row_groups > 3
+
+
+@pytest.mark.parametrize("engine", ["python", "numba"])
+def test_what_one_file_teaches_is_known_to_others(engine: str, tmp_path: Path) -> None:
+    paths = []
+    for i, style in enumerate(("dmesg", "syslog", "caller", "dmesg", "short", "syslog")):
+        make(tmp_path / f"{i}.log", 60_000, 0.7, style=style, seed=i)
+        data = (tmp_path / f"{i}.log").read_bytes().replace(b"labhost", f"host{i}".encode())
+        (tmp_path / f"{i}.log").write_bytes(data)
+        paths.append(tmp_path / f"{i}.log")
+    for path, found in zip(paths, scan_logs(paths, engine=engine, threads=2), strict=True):
+        assert not found.reports, "an undamaged report went to the tolerant parser"
+        pd.testing.assert_frame_equal(found.df_bad_pages(), scan_log(path, engine=engine).df_bad_pages())
+
+
+def test_threads_that_learn_the_same_lose_nothing(made: Path, expected: pd.DataFrame) -> None:
+    for _ in range(5):
+        scan = scan_log(made, engine="numba", chunk=20_000, threads=8)
+        assert not scan.reports
+        pd.testing.assert_frame_equal(scan.df_bad_pages(), expected)
+
+
 def test_stacks(made: Path) -> None:
     scan = scan_log(made, engine="python")
     stacks = scan.df_stacks()
@@ -111,6 +162,17 @@ def test_progress_counts_the_bytes(made: Path) -> None:
     with Progress("made", show=False) as progress:
         scan_log(made, engine="python", chunk=100_000, progress=progress)
     assert progress.done == progress.total == made.stat().st_size
+
+
+def test_progress_told_to_a_function(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kvmlab.report.scan_progress.EVERY", 0)
+    steps: list[Step] = []
+    scan_log(made, engine="python", chunk=100_000, progress=steps.append)
+    size = made.stat().st_size
+    assert [step.done for step in steps] == sorted(step.done for step in steps)
+    assert (steps[-1].done, steps[-1].total, steps[-1].left) == (size, size, 0)
+    half = Step(50, 200, 10.0)
+    assert (half.rate, half.left) == (5.0, 30.0)
 
 
 @pytest.mark.slow

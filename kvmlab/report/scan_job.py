@@ -1,0 +1,238 @@
+"""One text being read: chunks to an engine, what it finds put in order, the doubtful to the tolerant parser."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from kvmlab.report import fast_rows as r
+from kvmlab.report.fast_chunk import Chunk, Engine, Found, TooShort
+from kvmlab.report.records import Report
+from kvmlab.report.scan_fold import folded
+from kvmlab.report.scan_open import processors
+from kvmlab.report.scan_regions import NotPlain, Regions
+from kvmlab.report.scan_result import Scan
+from kvmlab.report.scan_rows import Rows
+from kvmlab.report.scan_stacks import Stack, stacks_of
+from kvmlab.report.scan_text import StreamText
+
+if TYPE_CHECKING:
+    from kvmlab.report.scan_progress import Progress
+
+CHUNK = 4 << 20
+MARGIN = 64 << 10
+# The first chunk.
+FIRST = 64 << 10
+PAD = 256
+# A line or report that is longer than this makes the text none that the fast engines read.
+LONGEST = 64 << 20
+
+
+class AnyText(Protocol):
+    """A text of known size of which any stretch can be read."""
+
+    size: int
+
+    def read(self, start: int, stop: int) -> bytes:
+        """The bytes from `start` to `stop`."""
+
+    def fill(self, buffer: memoryview, start: int) -> int:
+        """Reads into a buffer; how many bytes."""
+
+    def close(self) -> None:
+        """Lets go of the text."""
+
+
+@dataclass(slots=True)
+class Job:
+    """One text being read.
+
+    Args:
+        name: of the text.
+        engine: what reads the chunks.
+        chunk: bytes of a chunk.
+        threads: chunks read at a time.
+        progress: told of every chunk.
+    """
+
+    name: str
+    engine: Engine
+    chunk: int
+    threads: int | None
+    progress: Progress | None
+    rows: Rows = field(default_factory=Rows)
+    reports: list[Report] = field(default_factory=list)
+    stacks: dict[int, Stack] = field(default_factory=dict)
+    lines: int = 0
+    at: int = 0
+    row_stop: int = 0
+    regions: Regions | None = None
+
+    def run(self, text: AnyText) -> Scan | None:
+        """Reads a text of which any stretch can be read; None if the tolerant parser must see it whole."""
+        self.regions = Regions(text)
+        n = (self.threads or processors()) if self.engine.parallel else 1
+        if self.progress is not None:
+            self.progress.begin(text.size)
+        starts = list(self._chunks(text.size))
+        buffers = threading.local()
+        try:
+            if n == 1 or len(starts) == 1:
+                for lo, hi in starts:
+                    self._take(*self._read(text, lo, hi, buffers))
+            else:
+                with ThreadPoolExecutor(n) as pool:
+                    waiting: deque[Future[tuple[Found, int, Any]]] = deque()
+                    try:
+                        for lo, hi in starts:
+                            waiting.append(pool.submit(self._read, text, lo, hi, buffers))
+                            if len(waiting) > 2 * n:
+                                self._take(*waiting.popleft().result())
+                        while waiting:
+                            self._take(*waiting.popleft().result())
+                    finally:
+                        for future in waiting:
+                            future.cancel()
+            return self._finish(text.size)
+        except NotPlain:
+            return None
+
+    def stream(self, text: StreamText) -> Scan | None:
+        """Reads a stream; None if the tolerant parser must see it whole."""
+        self.regions = Regions(text)
+        if self.progress is not None:
+            self.progress.begin(None)
+        held = b""
+        base = 0
+        block = text.next()
+        try:
+            while True:
+                following = text.next() if block else b""
+                held += block
+                at_end = not following
+                try:
+                    held, base = self._take_block(held, base, at_end)
+                except TooShort:
+                    if at_end or len(held) > LONGEST:
+                        raise NotPlain from None
+                if self.progress is not None:
+                    self.progress.advance(len(block))
+                if at_end:
+                    return self._finish(text.size)
+                block = following
+        except NotPlain:
+            return None
+
+    def _take_block(self, held: bytes, base: int, at_end: bool) -> tuple[bytes, int]:
+        # The last lines wait for the next block, so that a report that ends in it need not be read twice.
+        hi = len(held) if at_end else max(0, held.rfind(b"\n", 0, max(0, len(held) - MARGIN)) + 1)
+        if not hi and not at_end:
+            return held, base
+        data = np.zeros(len(held) + PAD, np.uint8)
+        data[: len(held)] = np.frombuffer(held, np.uint8)
+        chunk = Chunk(data, 0, hi, len(held), at_end, base)
+        found = self.engine.read(chunk)
+        self._take(found, base, self._new_stacks(chunk, found))
+        return held[hi:], base + hi
+
+    def _chunks(self, size: int) -> Iterator[tuple[int, int]]:
+        """Where the chunks begin and end; the first ones are small, since they are read again for what they teach."""
+        lo, length = 0, min(self.chunk, FIRST)
+        while lo < size:
+            yield lo, min(lo + length, size)
+            lo, length = lo + length, min(2 * length, self.chunk)
+
+    def _read(self, text: AnyText, lo: int, hi: int, buffers: Any) -> tuple[Found, int, Any]:
+        """Reads a chunk: what it holds, and the offset that it counts from."""
+        margin = MARGIN
+        while True:
+            begin = max(0, lo - 1)
+            want = min(hi + margin, text.size) - begin
+            data = getattr(buffers, "data", None)
+            if data is None or len(data) < want + PAD:
+                data = buffers.data = np.zeros(self.chunk + margin + PAD + 1, np.uint8)
+            n = text.fill(data.data[:want], begin)
+            data[n : n + PAD] = 0
+            first = 0 if lo == 0 else _behind_newline(data, n)
+            at_end = begin + n >= text.size or n < want
+            chunk = Chunk(data, min(first, n), max(first, min(hi - begin, n)), n, at_end, begin)
+            try:
+                found = self.engine.read(chunk)
+                break
+            except TooShort:
+                margin *= 4
+                if margin > LONGEST:
+                    raise NotPlain from None
+        if found.stray:
+            raise NotPlain
+        if self.progress is not None:
+            self.progress.advance(hi - lo)
+        return found, begin, self._new_stacks(chunk, found)
+
+    def _new_stacks(self, chunk: Chunk, found: Found) -> Any:
+        return stacks_of(chunk, found, self.engine.lexicon, self.stacks)
+
+    def _take(self, found: Found, base: int, stacks: Any) -> None:
+        """Takes what a chunk holds; chunks come in order."""
+        assert self.regions is not None
+        if found.stray:
+            raise NotPlain
+        self.stacks.update(stacks)
+        self.regions.interleaved = self.regions.interleaved or found.callers
+        rows, marks = found.rows, found.marks
+        if len(rows):
+            rows[:, [r.START, r.STOP, r.TRACE_AT]] += base
+            rows[:, r.LINE] += self.lines
+            if rows[0, r.START] < self.at:
+                rows = rows[rows[:, r.START] >= self.at]
+            self.rows.add(rows)
+        ends = rows[:, r.STOP]
+        for mark in marks.tolist():
+            mark[r.MARK_START] += base
+            mark[r.MARK_STOP] += base
+            mark[r.MARK_LINE] += self.lines
+            if mark[r.MARK_START] < self.at:
+                # The chunk before has read on into this one.
+                if mark[r.MARK_STOP] <= self.at:
+                    continue
+                cut = self.regions.count_lines(mark[r.MARK_START], self.at)
+                mark[r.MARK_START] = self.at
+                mark[r.MARK_LINE] += cut
+                mark[r.MARK_LINES] -= cut
+            n = int(np.searchsorted(ends, mark[r.MARK_START], side="right"))
+            self.reports += self.regions.add(mark, int(ends[n - 1]) if n else self.row_stop)
+        if len(ends):
+            self.row_stop = int(ends[-1])
+        self.at = max(self.at, found.at + base)
+        self.lines += found.lines
+
+    def _finish(self, size: int) -> Scan:
+        assert self.regions is not None
+        self.reports += self.regions.finish()
+        rows = self.rows.close()
+        if self.regions.interleaved:
+            # A region may hold the reports of other callers, which are rows already.
+            held = set((rows[:, r.LINE] + 1).tolist())
+            self.reports = [report for report in self.reports if report.span.first_line not in held]
+        self.reports.sort(key=lambda report: (report.span.first_line, report.span.last_line))
+        return folded(
+            Scan(self.name, self.engine.name, size, self.lines, rows, self.engine.lexicon, self.reports, self.stacks),
+            self.regions.text,
+        )
+
+
+def _behind_newline(data: Any, n: int) -> int:
+    """Offset behind the first line feed, `n` if there is none."""
+    at = 0
+    while at < n:
+        found = data[at : min(n, at + 4096)].tobytes().find(b"\n")
+        if found >= 0:
+            return int(at + found + 1)
+        at += 4096
+    return n

@@ -1,0 +1,64 @@
+"""What reads a log: whether a fast engine can, judged by its beginning, and which one, judged by its size."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from kvmlab.report.fast_chunk import Engine
+from kvmlab.report.fast_lexicon import Lexicon
+from kvmlab.text.prefix import match_prefix
+from kvmlab.text.reader import read_text
+from kvmlab.text.source import open_source
+
+# By how many bytes a text is judged.
+HEAD = 16 << 10
+# Text from which on it pays to load the compiled engine, which takes half a second; and if it is loaded already.
+NUMBA_FROM, NUMBA_LOADED_FROM = 96 << 20, 1 << 20
+_PLAIN_KINDS = frozenset({"dmesg", "syslog", "journal", "console", "logcat", "kmsg"})
+
+
+def is_plain(head: bytes) -> bool:
+    """Whether a text is a log of one prefix a line, judged by its beginning."""
+    if len(head) == HEAD:
+        head = head[: head.rfind(b"\n") + 1] or head
+    if not head.strip():
+        return False
+    text = read_text(open_source(head))
+    if text.mails or text.parts or text.encoding not in ("utf-8", "ascii") or text.source.compression:
+        return False
+    if text.log_blocks and text.kind in _PLAIN_KINDS:
+        return any(block.prefix_style is not None for block in text.log_blocks)
+    lines = [line for line in head.decode("utf-8", "replace").splitlines() if line.strip()]
+    with_prefix = sum(match_prefix(line) is not None for line in lines[:200])
+    return text.kind == "text" and 2 * with_prefix > len(lines[:200])
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def chosen(size: int) -> str:
+    """The engine for a text of so many bytes."""
+    loaded = "kvmlab.report.fast_compiled" in sys.modules
+    if size < (NUMBA_LOADED_FROM if loaded else NUMBA_FROM):
+        return "python"
+    try:
+        import numba  # noqa: F401
+    except ImportError:
+        return "python"
+    return "numba"
+
+
+def engine_of(name: str | Engine, size: int, lexicon: Lexicon) -> Engine:
+    """The engine of a name, unless it is one; `auto` goes by the size of the text."""
+    if not isinstance(name, str):
+        return name
+    if (chosen(size) if name == "auto" else name) == "numba":
+        from kvmlab.report.fast_compiled import CompiledEngine
+
+        return CompiledEngine(lexicon)
+    from kvmlab.report.fast_python import PythonEngine
+
+    return PythonEngine(lexicon)

@@ -1,0 +1,84 @@
+"""The rows of a scan while they come in: in memory, and beyond a bound in a file without a name."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from kvmlab.report import fast_rows as r
+
+# Bytes of rows that are kept in memory, some 200,000 reports.
+IN_MEMORY = 64 << 20
+# Rows that are looked at together where they lie in a file.
+AT_ONCE = 1 << 16
+
+
+def no_rows() -> Any:
+    """The rows of a text without reports that an engine has read."""
+    return np.empty((0, r.N_COLUMNS), np.int64)
+
+
+class Rows:
+    """Collects rows, in the order of the text.
+
+    >>> rows = Rows()
+    >>> rows.add(np.zeros((2, r.N_COLUMNS), np.int64))
+    >>> rows.close().shape == (2, r.N_COLUMNS)
+    True
+    """
+
+    def __init__(self) -> None:
+        self._pieces: list[Any] = []
+        self._size = 0
+        self._file: BinaryIO | None = None
+        self._n = 0
+
+    def add(self, rows: Any) -> None:
+        """Takes rows, whose memory is the collector's from now on."""
+        self._n += len(rows)
+        self._pieces.append(rows)
+        self._size += rows.nbytes
+        if self._size > IN_MEMORY:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(prefix="kvmlab-rows-")  # noqa: SIM115
+            for piece in self._pieces:
+                self._file.write(np.ascontiguousarray(piece).data)
+            self._pieces, self._size = [], 0
+
+    def close(self) -> Any:
+        """All of them as one array: column by column in memory, or row by row in a file that goes with the array."""
+        if self._file is not None:
+            for piece in self._pieces:
+                self._file.write(np.ascontiguousarray(piece).data)
+            self._file.flush()
+            return np.memmap(self._file, np.int64, "r", shape=(self._n, r.N_COLUMNS))
+        rows = np.empty((self._n, r.N_COLUMNS), np.int64, order="F")
+        at = 0
+        for piece in self._pieces:
+            rows[at : at + len(piece)] = piece
+            at += len(piece)
+        return rows
+
+
+def stretches(n: int) -> Iterator[tuple[int, int]]:
+    """From where to where `n` rows are looked at together."""
+    for at in range(0, n, AT_ONCE):
+        yield at, min(n, at + AT_ONCE)
+
+
+def without(rows: Any, gone: Any) -> Any:
+    """The rows that are not gone.
+
+    Args:
+        rows: the rows, in memory or in a file.
+        gone: which are gone (numpy bool).
+    """
+    if not gone.any():
+        return rows
+    kept = Rows()
+    for start, stop in stretches(len(rows)):
+        kept.add(rows[start:stop][~gone[start:stop]])
+    return kept.close()

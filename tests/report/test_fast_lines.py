@@ -1,0 +1,122 @@
+"""Vectors, hashes and numbers of the compiled engine against what plain Python says."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import numpy as np
+import pytest
+from numba import njit
+
+from kvmlab.report import fast_lines
+from kvmlab.report.fast_compiled import _piece
+from kvmlab.report.fast_hash import bytes_hash
+from kvmlab.report.fast_heads import held_words
+from kvmlab.report.fast_numbers import read_decimal, read_hex
+from kvmlab.report.fast_simd import HAS_LOOKUP, data_of
+
+PIECES = [_piece(word) for word in held_words()]
+QUIET = (b"abc def ", b"12345 ", b".", b":9", b"+", b"[x", b".scope ", b"<", b"pag")
+BITS = (
+    b"+0x", b"+0", b"[<", b"[", b".c:1", b".rs:12", b".c:x", b"\t", b"\x00", b"\xc3\xa9", b" [#", b"page", b"om-k",
+    b"\r",
+)  # fmt: skip
+
+
+@njit
+def _ends(data, stop, ends):  # type: ignore[no-untyped-def]
+    return fast_lines.index_lines(data_of(data), 0, stop, data_of(ends), len(ends))
+
+
+@njit
+def _hints(data, p, stop, pieces, n):  # type: ignore[no-untyped-def]
+    return fast_lines.line_hints(data_of(data), p, stop, data_of(pieces), n)
+
+
+@njit
+def _hex(data, p, q):  # type: ignore[no-untyped-def]
+    return read_hex(data_of(data), p, q)
+
+
+@njit
+def _decimal(data, p, q):  # type: ignore[no-untyped-def]
+    return read_decimal(data_of(data), p, q, 10)
+
+
+@njit
+def _hash(data, p, q, salts, scratch):  # type: ignore[no-untyped-def]
+    return bytes_hash(data_of(data), p, q, np.uint64(7), data_of(salts), data_of(scratch))
+
+
+def padded(text: bytes) -> np.ndarray:
+    return np.frombuffer(text + bytes(256), np.uint8).copy()
+
+
+@pytest.mark.parametrize("name", ["_next_by_compare", "_next_by_lookup"])
+def test_no_hint_is_passed_over(name: str) -> None:
+    if name == "_next_by_lookup" and not HAS_LOOKUP:
+        pytest.skip("this processor cannot look 64 bytes up at once")
+    function = getattr(fast_lines, name)
+
+    @njit
+    def following(data, p, to, tables, pieces, n):  # type: ignore[no-untyped-def]
+        return function(data_of(data), p, to, data_of(tables), data_of(pieces), n)
+
+    tables = np.frombuffer(fast_lines.three_tables(PIECES), np.uint8).copy()
+    pieces = np.frombuffer(b"".join(PIECES), np.uint8).copy()
+    rnd = random.Random(5)
+    seen = passed = 0
+    for _ in range(400):
+        line = b"".join(rnd.choice(QUIET if rnd.random() < 0.95 else BITS) for _ in range(rnd.randrange(30)))
+        data = padded(line + b"\n" + b"usb 1-1: quiet\n")
+        end, hint, _ = _hints(data, 0, len(line) + 16, pieces, len(PIECES))
+        assert end == len(line)
+        found = following(data, 0, len(line), tables, pieces, len(PIECES))
+        seen += hint
+        passed += found >= len(line)
+        assert not hint or found < len(line), line
+    assert seen > 40
+    assert passed > 40, "everything is a hint"
+
+
+def test_ends_of_lines() -> None:
+    rnd = random.Random(2)
+    for _ in range(50):
+        text = b"".join(b"x" * int(rnd.expovariate(0.05)) + b"\n" * rnd.randrange(1, 4) for _ in range(200))
+        ends = np.zeros(fast_lines.PIECE, np.int64)
+        n, upto = _ends(padded(text), len(text), ends)
+        assert ends[:n].tolist() == [found.start() for found in re.finditer(b"\n", text[:upto])]
+
+
+@pytest.mark.parametrize(
+    "text", [b"0", b"fb1665", b"120000", b"ffffffffffffffff", b"0123456789abcdef", b"11f", b"", b"1" * 17]
+)
+@pytest.mark.parametrize("before", [b"x" * 20, b"pfn:0x" * 4, b"~o" * 10])
+def test_hexadecimal_numbers(text: bytes, before: bytes) -> None:
+    data = padded(before + text + b" rest")
+    value, end = _hex(data, len(before), len(data) - 256)
+    expected = (int(text, 16), len(before) + len(text)) if 0 < len(text) <= 16 else (0, -1)
+    assert (int(value), int(end)) == expected
+
+
+@pytest.mark.parametrize(
+    "text", [b"0", b"-1", b"7", b"12345678", b"1234567890", b"-99999999", b"123456789", b"", b"-", b"1" * 11]
+)
+def test_decimal_numbers(text: bytes) -> None:
+    data = padded(text + b"|9")
+    value, end = _decimal(data, 0, len(text) + 2)
+    digits = text.removeprefix(b"-")
+    assert (int(value), int(end)) == ((int(text), len(text)) if 0 < len(digits) <= 10 else (0, -1))
+    assert int(_decimal(data, 0, max(0, len(text) - 1))[1]) <= len(text) - 1
+
+
+def test_hashes_depend_on_every_byte_and_on_nothing_else() -> None:
+    salts, scratch = np.frombuffer(random.Random(1).randbytes(64), np.uint64).copy(), np.zeros(64, np.uint8)
+    for length in (0, 1, 7, 8, 15, 63, 64, 65, 128, 200):
+        text = bytes(range(40, 40 + length % 80)) + b"y" * (length - length % 80)
+        held = _hash(padded(b"??" + text + b"behind"), 2, 2 + length, salts, scratch)
+        assert held == _hash(padded(b"!!!" + text + b"others"), 3, 3 + length, salts, scratch)
+        for i in range(length):
+            changed = text[:i] + bytes([text[i] ^ 1]) + text[i + 1 :]
+            assert held != _hash(padded(changed), 0, length, salts, scratch)
