@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from kvmlab.inquiry.pfn_ranges import PfnRanges, pfn_ranges
@@ -29,3 +30,9 @@ def single_pfns(ranges: PfnRanges) -> NDArray[np.uint64]:
     pfns: NDArray[np.uint64] = np.repeat(ranges.first, sizes) + offsets.astype(np.uint64)
     np.random.default_rng(3).shuffle(pfns)
     return pfns
+
+
+def lines_of(ranges: PfnRanges) -> pd.DataFrame:
+    """A line for every run, as a capture of that many blocks would have."""
+    lines = np.arange(1, len(ranges) + 1, dtype=np.int64)
+    return pd.DataFrame({"pfn": ranges.first, "last": ranges.last, "line": lines, "what": "a block"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kvmlab.charts import template as look
+from kvmlab.charts.pfn_names import named_text, names_in
 from kvmlab.errors import KvmlabError
 from kvmlab.inquiry.pfn_ranges import PfnRanges, pfn_ranges
 from kvmlab.inquiry.pfn_zones import MemoryLayout, memory_layout
@@ -31,6 +32,7 @@ def df_pfn_map(
     last: int | None = None,
     cells: int | None = None,
     layout: MemoryLayout | None = None,
+    lines: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Count the pages in each cell of a map; the level of detail follows from the stretch.
 
@@ -38,12 +40,13 @@ def df_pfn_map(
         ranges: the pages.
         first, last: the stretch of pfns to map, widened to whole rows; from the lowest to the highest page if None.
         cells: the most cells that the map may have, at most 65,536; None: fewer, and so larger ones, for few runs.
-
         layout: where zones and RAM lie; by the rules of x86-64, with nothing known of holes, if None.
+        lines: where pages are named, as `PfnSource.lines`; a cell then leads to the first of its lines.
 
     Returns:
         one row a cell: `pfn` (its first page, uint64), `pages` (how many of the set lie in it, uint64), `ram` (how many
-        of its pages are RAM as far as is known, uint64). The attributes hold `cell_order` and `row_order` (a cell and a
+        of its pages are RAM as far as is known, uint64); with `lines` also `names` (entries that name a page of it) and
+        `line` (the first of them, -1 if there is none). The attributes hold `cell_order` and `row_order` (a cell and a
         row are two to that power of pages) and the layout.
 
     Raises:
@@ -74,6 +77,8 @@ def df_pfn_map(
     if layout.ram is not None:
         ram = pfn_ranges([run.first for run in layout.ram], last=[run.last for run in layout.ram])
         frame["ram"] = np.diff(ram.below(edges))
+    if lines is not None:
+        frame["names"], frame["line"] = names_in(edges[:-1], edges[1:] - np.uint64(1), lines)
     frame.attrs = {
         "layout": layout,
         "cell_order": cell_order,
@@ -117,10 +122,11 @@ def plot_pfn_map(frame: pd.DataFrame) -> go.Figure:
             colorscale=_colours(theme),
             xgap=gap,
             ygap=gap,
+            text=_named(frame, columns),
             customdata=pages.astype(np.uint32 if cell_order >= 16 else np.uint16),
             hovertemplate=(
                 f"pfn %{{y:#x}} + %{{x:#x}}<br>%{{customdata}} of {capacity} "
-                f"{'page' if capacity == 1 else 'pages'}<extra></extra>"
+                f"{'page' if capacity == 1 else 'pages'}{'<br>%{text}' if 'line' in frame else ''}<extra></extra>"
             ),
             colorbar={
                 "title": {"text": "pages in a cell", "side": "right"},
@@ -164,6 +170,14 @@ def plot_pfn_map(frame: pd.DataFrame) -> go.Figure:
         kernel=frame.attrs.get("kernel"),
         alt=_alt(frame, rows, pages, row_order),
     )
+
+
+def _named(frame: pd.DataFrame, columns: int) -> list[list[str]] | None:
+    """What each cell says of its lines, row by row; None if no lines were given."""
+    if "line" not in frame:
+        return None
+    texts = [named_text(n, at) for n, at in zip(frame["names"].tolist(), frame["line"].tolist(), strict=True)]
+    return [texts[i : i + columns] for i in range(0, len(texts), columns)]
 
 
 def _columns_order(low: int, high: int, cell_order: int) -> int:

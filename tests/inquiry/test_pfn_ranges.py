@@ -118,4 +118,6 @@ def test_ten_million_pfns() -> None:
     pfns = np.random.default_rng(7).integers(0, 1 << 26, 10_000_000, dtype=np.uint64)
     ranges = pfn_ranges(pfns)
     assert ranges.given == 10_000_000
-    assert ranges.pages == np.unique(pfns).size
+    marked = np.zeros(1 << 26, bool)
+    marked[pfns] = True
+    assert ranges.pages == int(marked.sum())

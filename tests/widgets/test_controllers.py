@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kvmlab.capture import read_capture
 from kvmlab.charts.pfn_map import EmptyMap
 from kvmlab.inquiry.pfn_ranges import pfn_ranges
 from kvmlab.inquiry.pfn_runs import PfnRun
@@ -197,6 +198,42 @@ class TestFamilyBrowser:
     def test_logs_without_reports_are_refused(self) -> None:
         with pytest.raises(NoFamilies, match="no report"):
             FamilyBrowser([read_log(b"[    1.000000] usb 1-1: new device\n")])
+
+
+class TestPfnBrowserOfCaptures:
+    def test_a_page_leads_to_its_owner_and_to_the_lines_that_name_it(self, root: Path) -> None:
+        folder = root / "data" / "captures" / "6.12.117-klab" / "page-owner" / "base"
+        owners = read_capture(folder / "page_owner_head.txt.gz")
+        browser = PfnBrowser.of_capture(owners)
+        record = next(r for r in owners.value.records if r.order >= 2)
+        assert record.pfn is not None
+        browser.select(record.pfn + 1, record.pfn + 1)
+        held = browser.df_owners()
+        assert held is not None
+        # The page lies inside a block: its owner is the one of the block.
+        assert held["pfn"].tolist() == [record.pfn]
+        assert held["comm"].tolist() == [record.comm]
+        assert browser.log_lines()[0].split()[0] == str(record.line)
+        check_figure(browser.figure())
+
+    def test_owners_of_one_file_stand_beside_the_reports_of_another(self, log: Log, root: Path) -> None:
+        owners = pd.DataFrame({"pfn": pd.array([0xFB1664, None], "UInt64"), "order": [1, 0], "comm": ["qemu", "x"]})
+        browser = PfnBrowser.of_log(log, owners=owners)
+        browser.select(0xFB1665, 0xFB1665)
+        held = browser.df_owners()
+        assert held is not None
+        assert held["comm"].tolist() == ["qemu"]
+
+    def test_a_terabyte_is_zoomed_to_a_page(self) -> None:
+        ranges = pfn_ranges([5, 0xFB1665, 1 << 30], source="made up", kernel="6.12")
+        browser = PfnBrowser(ranges)
+        assert browser.view.pages > 1 << 28
+        while browser.view.pages > 64:
+            before = browser.view.pages
+            browser.closer()
+            assert browser.view.pages < before
+        assert browser.figure().data[0].z.shape[1] * browser.figure().data[0].z.shape[0] >= 64
+        assert "A cell is 1 page" in browser.figure().layout.meta["caption"]
 
 
 class TestWorkbench:
