@@ -1,27 +1,23 @@
 """The page allocator of one machine: zones with real pfns, free lists in the kernel's order, per-CPU lists.
 
 `Buddy` owns the arrays and checks what callers give; the rules are in the step functions (`buddy_core`,
-`buddy_fallback`, `pcp_lists`, `zone_alloc`), which are the same functions plain and compiled.
+`buddy_fallback`, `pcp_lists`, `pcp_free`, `zone_search`, `zone_alloc`), the same functions plain and compiled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kvmlab.kernel.buddy_releases import ReleaseFeatures, release_features
 from kvmlab.memory import buddy_boot
 from kvmlab.memory import buddy_state as at
 from kvmlab.memory.buddy_engine import engine as engine_by_name
-from kvmlab.memory.buddy_pages import Block, BuddyError, block_at, refcounts_of
+from kvmlab.memory.buddy_pages import BuddyError
 from kvmlab.memory.buddy_setup import Switches, set_rules, set_zones
+from kvmlab.memory.buddy_view import BuddyView
 from kvmlab.memory.migratetype import Migratetype, migratetype_of_gfp
 from kvmlab.memory.zone import Zone, checked_zones, zone_numbers
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from numpy.typing import NDArray
 
 GFP_KERNEL = 0xCC0
 _DMA, _DMA32, _MOVABLE, _DIRECT, _NORETRY, _COMP, _THISNODE = 1, 4, 8, 0x400, 0x10000, 0x40000, 0x200000
@@ -29,7 +25,7 @@ _DMA, _DMA32, _MOVABLE, _DIRECT, _NORETRY, _COMP, _THISNODE = 1, 4, 8, 0x400, 0x
 SHARED_POOLS, DEVICE_POOLS = 44, 33
 
 
-class Buddy:
+class Buddy(BuddyView):
     """The state of the page allocator, and the operations on it.
 
     Args:
@@ -125,53 +121,6 @@ class Buddy:
         for z in self.zones:
             for a, b in z.ram:
                 self.state.page[a - self.base : b - self.base] = at.INNER
-
-    # What there is -------------------------------------------------------------------------------------------------
-
-    @property
-    def free_pages(self) -> int:
-        """Pages on the free lists of all zones (NR_FREE_PAGES); per-CPU pages are not free."""
-        return int(self.state.zone[:, at.Z_FREE].sum())
-
-    @property
-    def pcp_pages(self) -> int:
-        """Pages on per-CPU lists."""
-        return int(self.state.pcp[:, at.P_COUNT].sum())
-
-    @property
-    def managed_pages(self) -> int:
-        """Pages that the allocator got."""
-        return sum(z.pages for z in self.zones)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the state, the event log not counted."""
-        return sum(int(a.nbytes) for a in self.state[:-1])
-
-    def nr_free(self, zone: int | None = None) -> tuple[int, ...]:
-        """Free blocks by order, as /proc/buddyinfo counts them, of one zone (its number) or of all."""
-        counts = self.state.free.sum(axis=0) if zone is None else self.state.free[zone]
-        return tuple(int(n) for n in counts)
-
-    def free_list(self, zone: int, order: int, mt: int) -> list[int]:
-        """The pfns of a free list, first the one that is taken next."""
-        s = self.state
-        head = s.page.shape[0] + (zone * at.NR_ORDERS + order) * at.NR_MT + mt
-        return self._walk(head)
-
-    def pcp_list(self, zone: int, cpu: int, pindex: int) -> list[int]:
-        """The first pfns of the blocks of a per-CPU list, first the one that is taken next."""
-        s = self.state
-        head = s.page.shape[0] + len(self.zones) * at.NR_ORDERS * at.NR_MT
-        return self._walk(head + (zone * self.cpus + cpu) * at.PCP_LISTS + pindex)
-
-    def _walk(self, head: int) -> list[int]:
-        out, nxt = [], self.state.nxt
-        i = int(nxt[head])
-        while i != head:
-            out.append(i + self.base)
-            i = int(nxt[i])
-        return out
 
     # Requests ------------------------------------------------------------------------------------------------------
 
@@ -308,69 +257,3 @@ class Buddy:
     def drain_all(self) -> None:
         """Give all per-CPU pages back to the free lists (drain_all_pages)."""
         self.engine.drain_all(self.state)
-
-    # Pages ---------------------------------------------------------------------------------------------------------
-
-    def block(self, pfn: int) -> Block:
-        """The block that a page belongs to; raises `BuddyError` outside of every zone."""
-        return block_at(self.state, self.base, pfn, self._refs)
-
-    def refcounts(self, pfn: int, pages: int) -> NDArray[np.int64]:
-        """References of each page of a range: 1 or more on first pages of allocated blocks, 0 on all others.
-
-        Args:
-            pfn: first page of the range.
-            pages: its length.
-        """
-        return refcounts_of(self.state, self.base, pfn, pages, self._refs)
-
-    # State ---------------------------------------------------------------------------------------------------------
-
-    def copy(self) -> Buddy:
-        """An independent copy of the whole state."""
-        other = object.__new__(Buddy)
-        other.__dict__.update(self.__dict__)
-        other.state = at.copy_state(self.state)
-        other._refs = dict(self._refs)
-        return other
-
-    def __eq__(self, other: object) -> bool:
-        """Whether two machines are in the same state: pages, lists, counters and references; not the event log."""
-        if not isinstance(other, Buddy):
-            return NotImplemented
-        import numpy as np
-
-        same = self.zones == other.zones and self.release == other.release and self._refs == other._refs
-        mine, theirs = self.state, other.state
-        return same and all(
-            np.array_equal(a, b) for a, b in zip(self._comparable(mine), self._comparable(theirs), strict=True)
-        )
-
-    __hash__ = None  # type: ignore[assignment]
-
-    @staticmethod
-    def _comparable(s: at.State) -> list[Any]:
-        # Links mean something only where a page is the first of a block, and on the list heads.
-        import numpy as np
-
-        linked = np.ones(len(s.nxt), dtype=bool)
-        linked[: s.page.shape[0]] = s.page < at.ABSENT
-        return [s.nxt[linked], s.prv[linked], *s[2:8]]
-
-    def df_events(self) -> pd.DataFrame:
-        """The event log as a frame with the columns of `kvmlab.kernel.events.EVENT_DTYPES`."""
-        import pandas as pd
-
-        rows = self.state.log[: int(self.state.ctx[at.C_LOG_N])]
-        frame = pd.DataFrame({name: rows[name] for name in rows.dtype.names or ()})
-        frame["src"] = pd.Categorical(["sim"] * len(frame), categories=["sim"])
-        return frame
-
-    @property
-    def events_lost(self) -> int:
-        """Events that found the log full."""
-        return int(self.state.ctx[at.C_LOST])
-
-    def __repr__(self) -> str:
-        zones = ", ".join(f"{z.name} {z.pages} pages" for z in self.zones)
-        return f"<Buddy {self.release}: {zones}; {self.free_pages} free, {self.pcp_pages} on per-CPU lists>"

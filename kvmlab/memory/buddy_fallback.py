@@ -11,11 +11,11 @@ try_to_steal_block of 6.12.117 (try_to_claim_block of 7.3.4 decides alike).
 from __future__ import annotations
 
 from kvmlab.kernel.events import Op
+from kvmlab.memory.buddy_blocks import MOVABLE, alike_pages, count_block, move_block, set_block_types
 from kvmlab.memory.buddy_core import HIGHATOMIC, account, del_from_free_list, expand, log_event, rmqueue_smallest
 from kvmlab.memory.buddy_engine import hot, i64, step
 from kvmlab.memory.buddy_lists import free_list, list_add_tail, list_del
 from kvmlab.memory.buddy_state import (
-    ALLOCATED,
     C_CLAIMS,
     C_EXTFRAG,
     C_MODE,
@@ -23,11 +23,8 @@ from kvmlab.memory.buddy_state import (
     MAX_ORDER,
     MT_MASK,
     NR_ORDERS,
-    ON_LRU,
-    ORDER,
     PB_ORDER,
     PB_PAGES,
-    PCP,
     R_CLAIM,
     R_LOG,
     R_MT,
@@ -36,7 +33,6 @@ from kvmlab.memory.buddy_state import (
     State,
 )
 
-MOVABLE = 1
 CLAIM_FROM_ORDER = PB_ORDER // 2  # movable requests claim a pageblock only from this order on
 HALF_BLOCK = PB_PAGES // 2
 OP_CLAIM = int(Op.CLAIM)
@@ -61,64 +57,6 @@ def first_fallback(s: State, z: int, order: int, mt: int) -> int:
 def may_claim(order: int, mt: int) -> bool:
     """Whether a fallback from a block of this order may take the whole pageblock."""
     return order >= CLAIM_FROM_ORDER or mt != MOVABLE
-
-
-@hot
-def set_block_types(s: State, i: int, order: int, mt: int) -> None:
-    """Give every pageblock of a block of at least one pageblock a type."""
-    for b in range(i >> PB_ORDER, (i + (1 << order)) >> PB_ORDER):
-        s.block[b] = (i64(s.block[b]) & ~MT_MASK) | mt
-
-
-@hot
-def count_block(s: State, start: int) -> int:
-    """Free pages of a pageblock, and movable ones in units of 65536."""
-    free = 0
-    movable = 0
-    i = start
-    while i < start + PB_PAGES:
-        mark = i64(s.page[i])
-        if mark < NR_ORDERS:
-            free += 1 << mark
-            i += 1 << mark
-        elif PCP <= mark < ALLOCATED:
-            i += 1 << (mark & ORDER)
-        elif mark >= ALLOCATED and mark & ORDER <= MAX_ORDER:
-            size = 1 << (mark & ORDER)
-            if mark & ON_LRU:
-                movable += size
-            i += size
-        else:
-            i += 1
-    return free + (movable << 16)
-
-
-@step
-def move_block(s: State, z: int, start: int, first: int, mt: int) -> int:
-    """Move a pageblock's free blocks, from page `first` on, to the tails of a type's lists; returns the pages."""
-    moved = 0
-    i = first
-    while i < start + PB_PAGES:
-        mark = i64(s.page[i])
-        if mark < NR_ORDERS:
-            list_del(s, i)
-            list_add_tail(s, free_list(s, z, mark, mt), i)
-            moved += 1 << mark
-            i += 1 << mark
-        else:
-            i += 1
-    return moved
-
-
-@hot
-def alike_pages(counted: int, start_mt: int, block_mt: int) -> int:
-    """Pages of a pageblock that suit a request of `start_mt`, free ones not counted."""
-    movable = counted >> 16
-    if start_mt == MOVABLE:
-        return movable
-    if block_mt == MOVABLE:
-        return PB_PAGES - (counted & 0xFFFF) - movable
-    return 0
 
 
 @hot

@@ -3,51 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kvmlab.errors import KvmlabError
 from kvmlab.kernel.buddy_releases import ReleaseFeatures
-from kvmlab.kernel.ttm import ttm_features, ttm_gfp
+from kvmlab.kernel.ttm import ttm_features
 from kvmlab.memory import buddy_state as at
 from kvmlab.memory import ttm_state as tt
 from kvmlab.memory.buddy import Buddy
 from kvmlab.memory.ttm_buffer import TtmBuffer
+from kvmlab.memory.ttm_device import TtmDevice as TtmDevice
+from kvmlab.memory.ttm_device import TtmError as TtmError
+from kvmlab.memory.ttm_device import TtmNoMemory as TtmNoMemory
+from kvmlab.memory.ttm_device import caching_of as caching_of
 from kvmlab.memory.ttm_lists import select_type, type_order
+from kvmlab.memory.ttm_setup import new_ttm_state, set_limits, set_masks
 from kvmlab.memory.ttm_state import Caching
 from kvmlab.memory.ttm_steps import free_chain
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-_NID_POOLS = {"none": 0, "uncached": 1, "all": 2}
-_LOOPS = {"A": tt.LOOP_A, "B": tt.LOOP_B, "C": tt.LOOP_C}
-
-
-class TtmError(KvmlabError):
-    """A request that the pool cannot be given; nothing was changed."""
-
-
-class TtmNoMemory(TtmError):
-    """The buffer could not be filled (-ENOMEM): what it had got was rolled back as the kernel does it."""
-
-
-@dataclass(frozen=True, slots=True)
-class TtmDevice:
-    """One device's pool (struct ttm_pool), as its driver sets it up.
-
-    Args:
-        dma_alloc: pages come from dma_alloc_attrs() and are pooled for every caching mode.
-        dma32: the device reaches 4 GiB only.
-        nid: node that the device is bound to, -1 for none.
-        beneficial_order: the largest order that it gains from (6.19 and later), 0 if it says nothing. amdgpu: 9.
-    """
-
-    dma_alloc: bool = False
-    dma32: bool = False
-    nid: int = -1
-    beneficial_order: int = 0
 
 
 class TtmPool:
@@ -85,8 +60,6 @@ class TtmPool:
         x86: bool = True,
         features: dict[str, str] | None = None,
     ) -> None:
-        import numpy as np
-
         self.buddy = buddy
         self.release = buddy.release if release is None else release
         self.features: ReleaseFeatures = ttm_features(self.release).replaced(features or {})
@@ -95,75 +68,13 @@ class TtmPool:
             raise TtmError(f"{len(self.devices)} devices: the allocator was made for {buddy.ttm_devices}.")
         if any(not -1 <= d.nid < buddy.nodes or not 0 <= d.beneficial_order <= at.MAX_ORDER for d in self.devices):
             raise TtmError("a device is bound to a node or names an order that does not exist.")
-        nodes = buddy.nodes
-        self.state = tt.TtmState(
-            np.zeros(tt.TTM_RULES, dtype=np.int64),
-            np.zeros(nodes, dtype=np.int64),
-            np.zeros(nodes, dtype=np.int64),
-            np.zeros((len(self.devices), tt.DEVICE_FIELDS), dtype=np.int64),
-            np.array(self._registered(x86), dtype=np.int64),
-            np.zeros((len(self.devices), at.NR_ORDERS), dtype=np.int64),
-            np.zeros((len(self.devices), at.NR_ORDERS), dtype=np.int64),
-        )
-        self._set_rules(x86)
-        self._set_devices(zero, retry_mayfail)
-        self._set_limits(page_pool_size)
-        self._live: dict[int, TtmBuffer] = {}
-        self._next = 0
-
-    def _set_rules(self, x86: bool) -> None:
-        f, rule, buddy = self.features, self.state.rule, self.buddy
-        rule[tt.T_HEADS] = len(buddy.state.page) + at.list_heads(len(buddy.zones), buddy.cpus)
-        rule[tt.T_NODES] = buddy.nodes
-        rule[tt.T_TYPES] = tt.GLOBAL_TYPES + tt.DEVICE_TYPES * len(self.devices)
-        rule[tt.T_LOOP] = _LOOPS[f["loop"]]
-        rule[tt.T_FIFO] = f["list_order"] == "fifo"
-        rule[tt.T_NODE_LISTS] = f["node_lists"] == "yes"
-        rule[tt.T_NODE_LIMIT] = f["limit"] == "node"
-        rule[tt.T_SHRINK_N] = f["shrink"] == "n_blocks"
-        rule[tt.T_NID_POOLS] = _NID_POOLS[f["nid_pools"]]
-        rule[tt.T_X86] = x86
-
-    def _set_devices(self, zero: bool, retry_mayfail: bool) -> None:
-        s = self.state
-        for number, device in enumerate(self.devices):
-            kind = 1 if device.dma32 else 2
-            s.device[number] = (device.dma_alloc, device.dma32, device.nid, max(device.nid, 0) * at.NR_KINDS + kind)
-            for order in range(at.NR_ORDERS):
-                gfp = ttm_gfp(
-                    self.release,
-                    order,
-                    zero=zero,
-                    retry_mayfail=retry_mayfail,
-                    dma32=device.dma32,
-                    beneficial_order=device.beneficial_order,
-                )
-                s.gfp[number, order] = gfp
-                s.flags[number, order] = self.buddy.request_flags(gfp)
-
-    def _set_limits(self, page_pool_size: int | None) -> None:
-        by_node = [sum(z.pages for z in self.buddy.zones if z.nid == nid) for nid in range(self.buddy.nodes)]
         if page_pool_size is not None and page_pool_size < 0:
             raise TtmError(f"page_pool_size {page_pool_size} is no number of pages.")
-        if self.features["limit"] == "node":
-            self.state.limit[:] = [page_pool_size or n // 2 for n in by_node]
-        else:
-            self.state.limit[:] = page_pool_size or sum(by_node) // 2
-
-    def _registered(self, x86: bool) -> list[int]:
-        """Pool types in the order of their registration, which is the order of the shrinker's visits."""
-        types = list(range(tt.GLOBAL_TYPES))
-        for number, device in enumerate(self.devices):
-            bound = device.nid >= 0 and x86
-            own = (
-                {Caching.UNCACHED, Caching.WRITE_COMBINED} if self.features["nid_pools"] == "uncached" else set(Caching)
-            )
-            if self.features["nid_pools"] == "none" or not bound:
-                own = set()
-            for caching in Caching:
-                if device.dma_alloc or caching in own:
-                    types += [tt.device_type(number, caching, order) for order in range(at.NR_ORDERS)]
-        return types
+        self.state = new_ttm_state(buddy, self.features, self.devices, x86=x86)
+        set_masks(self.state, self.release, self.devices, zero=zero, retry_mayfail=retry_mayfail)
+        set_limits(self.state, buddy, self.features, page_pool_size)
+        self._live: dict[int, TtmBuffer] = {}
+        self._next = 0
 
     # Buffers -------------------------------------------------------------------------------------------------------
 
@@ -309,6 +220,25 @@ class TtmPool:
             self.buddy.engine.pool_fill(s, self.state, tt.global_type(mode, dma32, order), i, order)
         return len(chosen)
 
+    def set_page_pool_size(self, pages: int) -> bool:
+        """Write the module's parameter `page_pool_size` while it runs; 0 for the default.
+
+        Args:
+            pages: the limit of the pools; a smaller one shrinks them at the next free.
+
+        Returns:
+            Whether that changed anything: with a limit for each node the parameter is read once, when TTM starts.
+
+        Raises:
+            TtmError: a negative number.
+        """
+        if pages < 0:
+            raise TtmError(f"page_pool_size {pages} is no number of pages.")
+        if self.features["limit"] == "node":
+            return False
+        set_limits(self.state, self.buddy, self.features, pages)
+        return True
+
     @property
     def pooled_pages(self) -> int:
         """Pages in all pools (allocated_pages of the driver)."""
@@ -352,20 +282,3 @@ class TtmPool:
 
     def __repr__(self) -> str:
         return f"<TtmPool {self.release}: {len(self._live)} buffers, {self.pooled_pages} pages pooled>"
-
-
-def caching_of(caching: Caching | str) -> Caching:
-    """A caching mode from its number or name.
-
-    Raises:
-        TtmError: no mode has that name.
-
-    >>> caching_of("wc")
-    <Caching.WRITE_COMBINED: 1>
-    """
-    if isinstance(caching, Caching):
-        return caching
-    names = {"cached": 2, "wc": 1, "write_combined": 1, "uc": 0, "uncached": 0}
-    if caching not in names:
-        raise TtmError(f"{str(caching)[:40]!r} is no caching mode; there are cached, wc and uc.")
-    return Caching(names[caching])

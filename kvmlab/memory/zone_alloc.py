@@ -1,23 +1,22 @@
-"""A request over the zones: watermarks, fragmentation avoidance, the retry after draining, and the free.
+"""A request from beginning to end: the search, the retry after draining, the block that is handed over, and the free.
 
-Source: get_page_from_freelist, alloc_flags_nofragment, __zone_watermark_ok, __alloc_pages_slowpath and
-unreserve_highatomic_pageblock of mm/page_alloc.c, read in 6.1.192, 6.12.117 and 7.3.4. Reclaim and compaction free
-nothing here: of the slow path the model has the drain of all per-CPU lists that follows a reclaim.
+Source: __alloc_pages_slowpath, unreserve_highatomic_pageblock, prep_new_page and free_unref_page of mm/page_alloc.c,
+read in 6.1.192, 6.12.117 and 7.3.4. Reclaim and compaction free nothing here: of the slow path the model has the drain
+of all per-CPU lists that follows a reclaim.
 """
 
 from __future__ import annotations
 
 from kvmlab.kernel.events import Op
+from kvmlab.memory.buddy_blocks import move_block, set_block_types
 from kvmlab.memory.buddy_core import HIGHATOMIC, ISOLATE, account, free_to_buddy, log_event
 from kvmlab.memory.buddy_engine import entry, hot, i64, step
-from kvmlab.memory.buddy_fallback import MODE_NORMAL, move_block, rmqueue, set_block_types
 from kvmlab.memory.buddy_lists import free_list, list_add_tail, list_del, list_empty
 from kvmlab.memory.buddy_state import (
     ALLOCATED,
     C_BO,
     C_CPU,
     C_FAILED,
-    C_MODE,
     COMPOUND,
     COSTLY,
     F_COMP,
@@ -35,120 +34,22 @@ from kvmlab.memory.buddy_state import (
     R_DRAIN,
     R_LOG,
     R_MT,
-    R_NODES,
     R_NORETRY_STOP,
     R_WMARK,
-    R_ZONES,
-    Z_BELOW_HIGH,
-    Z_FREE,
-    Z_HIGH,
-    Z_HIGHATOMIC,
-    Z_KIND,
     Z_LOW,
     Z_MIN,
-    Z_NID,
-    Z_RESERVE,
     Z_RESERVED_HA,
     ZONE_SHIFT,
     State,
 )
-from kvmlab.memory.pcp_lists import drain_all, pcp_alloc, pcp_free, pcp_order
+from kvmlab.memory.pcp_free import drain_all, pcp_free
+from kvmlab.memory.pcp_lists import pcp_order
+from kvmlab.memory.zone_search import avoids_fragmentation, rmqueue_zone, search_zones
 
 MOVABLE = 1
-ZONE_NORMAL = 2
 OP_ALLOC = int(Op.ALLOC_SYS)
 OP_FREE = int(Op.FREE_SYS)
 OP_FAIL = int(Op.FAIL)
-
-
-@hot
-def watermark_ok(s: State, z: int, order: int, mark: int, kind: int) -> bool:
-    """Whether a zone stays above `mark` after a request, and has a block that fits it."""
-    usable = s.zone[z, Z_FREE] - ((1 << order) - 1) - s.zone[z, Z_HIGHATOMIC]
-    if usable <= mark + s.zone[z, Z_RESERVE + kind]:
-        return False
-    if order == 0:
-        return True
-    for current in range(order, NR_ORDERS):
-        if s.free[z, current]:
-            for mt in range(NR_PCPT):
-                if not list_empty(s, free_list(s, z, current, mt)):
-                    return True
-    return False
-
-
-@hot
-def zone_admits(s: State, z: int, order: int, column: int, kind: int) -> bool:
-    """The watermark checks of one zone before it is tried; the high one only sets the zone's flag."""
-    if not s.zone[z, Z_BELOW_HIGH]:
-        if watermark_ok(s, z, order, s.zone[z, Z_HIGH], kind):
-            return True
-        s.zone[z, Z_BELOW_HIGH] = 1
-    return watermark_ok(s, z, order, s.zone[z, column], kind)
-
-
-@hot
-def rmqueue_zone(s: State, z: int, cpu: int, order: int, mt: int, nofragment: int) -> int:
-    """One block from one zone: its per-CPU lists first for the orders that have them."""
-    if pcp_order(s, order):
-        i = pcp_alloc(s, z, cpu, order, mt, nofragment)
-        if i >= 0:
-            return i
-    s.ctx[C_MODE] = MODE_NORMAL
-    i = rmqueue(s, z, order, mt, nofragment)
-    s.ctx[C_MODE] = MODE_NORMAL
-    return i
-
-
-@step
-def search_zones(
-    s: State, line: int, order: int, mt: int, flags: int, nofragment: int, column: int, skip_first: int
-) -> int:
-    """Walk a zonelist; without a hit, once more without fragmentation avoidance. -1 if nothing was found."""
-    cpu = s.ctx[C_CPU]
-    kind = line & 3
-    if s.zonelist[line, 0] < 0:
-        return -1
-    nid = s.zone[s.zonelist[line, 0], Z_NID]
-    avoid = nofragment
-    start = skip_first
-    while True:
-        for k in range(start, s.zonelist.shape[1]):
-            z = i64(s.zonelist[line, k])
-            if z < 0:
-                break
-            remote = s.zone[z, Z_NID] != nid
-            # Staying on this node matters more than keeping pageblocks unmixed: before a remote zone is tried, the
-            # local ones are tried again with mixing allowed.
-            if remote and (flags & F_THISNODE or (avoid and not s.rule[R_DEFRAG])):
-                break
-            if s.rule[R_WMARK] and not zone_admits(s, z, order, column, kind):
-                continue
-            i = rmqueue_zone(s, z, cpu, order, mt, avoid)
-            if i >= 0:
-                return i
-        if not avoid or s.rule[R_DEFRAG]:
-            return -1
-        avoid = 0
-        start = 0
-
-
-@hot
-def avoids_fragmentation(s: State, line: int) -> int:
-    """Whether the first pass leaves smaller foreign blocks alone: the preferred zone is Normal."""
-    if not s.rule[R_MT]:
-        return 0
-    if s.rule[R_DEFRAG]:
-        return 1
-    first = i64(s.zonelist[line, 0])
-    if first < 0 or s.zone[first, Z_KIND] != ZONE_NORMAL:
-        return 0
-    if s.rule[R_NODES] == 1:
-        return 1
-    for z in range(s.rule[R_ZONES]):
-        if s.zone[z, Z_NID] == s.zone[first, Z_NID] and s.zone[z, Z_KIND] == ZONE_NORMAL - 1:
-            return 1
-    return 0
 
 
 @hot
