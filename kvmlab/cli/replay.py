@@ -10,6 +10,7 @@ from kvmlab.cli.output import Output, print_json
 from kvmlab.inquiry.explain import choose
 from kvmlab.inquiry.hypotheses import Weighed, weigh
 from kvmlab.inquiry.hypothesis_facts import extra_put_was_earlier
+from kvmlab.inquiry.injected import injected
 from kvmlab.inquiry.replay import Replay, replay, same_events
 from kvmlab.inquiry.replay_fields import Value
 from kvmlab.inquiry.replay_table import ending
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     # Groups, order and survivors show in a whole storm only.
     hypotheses = weigh(log.reports if args.report is None and len(log.bad_pages) > 1 else report)
     if args.json:
-        print_json(document(found, hypotheses))
+        print_json(document(found, hypotheses, log.reports))
         return 0
     print_replay(found, log.text.source.path)
     print_hypotheses(hypotheses, log.reports)
@@ -77,13 +78,15 @@ def _json(value: Value) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def document(found: Replay, hypotheses: Sequence[Weighed]) -> dict[str, object]:
+def document(found: Replay, hypotheses: Sequence[Weighed], reports: Sequence[Report] = ()) -> dict[str, object]:
     """The JSON document of a replay.
 
     Args:
         found: the replay.
         hypotheses: explanations, compared with the report or with the storm that it belongs to.
+        reports: all reports of the log.
     """
+    earlier, lab = extra_put_was_earlier(reports), injected(reports)
     return {
         "schema": "kvmlab.replay/1",
         "report": found.report.index,
@@ -141,6 +144,8 @@ def document(found: Replay, hypotheses: Sequence[Weighed]) -> dict[str, object]:
             }
             for weighed in hypotheses
         ],
+        "extra_put_was_earlier": {"holds": earlier.holds, "tells": earlier.tells, "basis": str(earlier.basis)},
+        "injected": {"holds": lab.holds, "tells": lab.tells, "basis": str(lab.basis)},
     }
 
 
@@ -221,9 +226,9 @@ def print_hypotheses(hypotheses: Sequence[Weighed], reports: Sequence[Report]) -
         for finding in weighed.contradicts:
             weak = " (weakly)" if finding.expectation.weak else ""
             out.text(f"  against {weighed.hypothesis.id}{weak}: {finding}")
-    earlier = extra_put_was_earlier(reports)
-    if earlier.holds:
-        out.text(f"{earlier.basis}: {earlier.tells}")
+    for fact in (injected(reports), extra_put_was_earlier(reports)):
+        if fact.holds:
+            out.text(f"{fact.basis}: {fact.tells}")
     for weighed in hypotheses:
         if weighed.stands:
             out.text(f"{weighed.hypothesis.id} would be decided by: " + "; ".join(weighed.hypothesis.would_decide))

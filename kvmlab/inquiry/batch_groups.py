@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -28,8 +29,8 @@ class BatchGroup:
         reports: the reports, in the order of the text.
         by_registers: whether the user registers prove that it was one system call; False if only task, stack and time
             agree, because the text holds no registers.
-        by_pause: whether it was cut out of a longer stretch at the longest pauses, because no batch of this kernel
-            holds so many folios: one KVM_RUN can drain several batches.
+        by_pause: whether it was cut out of a longer stretch at skips or pauses, because no batch of this kernel
+            holds so many folios: one KVM_RUN can drain several batches. Skips in the guest's walk cut first.
     """
 
     reports: tuple[Report, ...]
@@ -60,8 +61,8 @@ def batch_groups(reports: Iterable[Report]) -> tuple[BatchGroup, ...]:
 
     Two neighbouring reports belong together if the same task on the same CPU prints the same innermost confirmed
     functions, from the same system call (the user registers are equal, where both have them), with no more than a
-    second and no suppressed report in between. What is then longer than a folio batch of the kernel is cut at its
-    longest pauses.
+    second and no suppressed report in between. What is then longer than a folio batch of the kernel is cut where
+    the walk through user memory skips a page, and at its longest pauses.
 
     Args:
         reports: reports of one log, in order; other kinds are passed over.
@@ -174,19 +175,33 @@ def _capacity(report: Report) -> int | None:
 
 
 def _cut(group: Sequence[Report], most: int | None) -> list[Sequence[Report]]:
-    """Parts of at most `most` reports: the longest pauses cut first; equal pauses cut at full batches."""
+    """Parts of at most `most` reports: cut first where the walk through user memory skips, then at the longest pauses.
+
+    The page that fills a batch is not lost with it, so between two drains a page is missing from the guest's walk.
+    Without skips and with equal pauses the parts are full batches.
+    """
     if most is None or len(group) <= most:
         return [group]
     pauses = [_pause(a, b) or 0 for a, b in pairwise(group)]
     cuts = [0, len(group)]
-    if max(pauses) > min(pauses):
-        for at in sorted(range(1, len(group)), key=lambda i: -pauses[i - 1]):
+    skips = _skips(group)
+    if max(pauses) > min(pauses) or any(skips):
+        for at in sorted(range(1, len(group)), key=lambda i: (not skips[i - 1], -pauses[i - 1])):
             place = bisect_right(cuts, at)
             if cuts[place] - cuts[place - 1] > most:
                 insort(cuts, at)
     else:
         cuts = [*range(0, len(group), most), len(group)]
     return [group[a:b] for a, b in pairwise(cuts)]
+
+
+def _skips(group: Sequence[Report]) -> list[bool]:
+    """Whether the index steps otherwise than usual from each report to the next; all False without a regular walk."""
+    indexes = [None if report.page is None else report.page.index for report in group]
+    steps = [None if a is None or b is None else b - a for a, b in pairwise(indexes)]
+    usual, times = Counter(step for step in steps if step is not None).most_common(1)[0] if any(steps) else (None, 0)
+    regular = times * 4 >= len(steps) * 3
+    return [regular and step is not None and step != usual for step in steps]
 
 
 def _stack(report: Report) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import pytest
 from kvmlab.inquiry.batch_groups import batch_groups
 from kvmlab.inquiry.hypotheses import HYPOTHESES, Weighed, weigh
 from kvmlab.inquiry.hypothesis_facts import extra_put_was_earlier, report_facts, storm_facts
+from kvmlab.inquiry.injected import injected
 from kvmlab.kernel.release import KernelRelease
 from kvmlab.report.log import Log, read_log
 from kvmlab.report.records import Kind, Report
@@ -88,10 +89,12 @@ def _log(path: Path) -> Log:
         ("storm-1vcpu", [30, 30]),
         ("storm-1vcpu-mglru", [30, 1]),
         ("storm-1vcpu-second-minute", [30, 30, 19, 30, 11]),
+        ("../6.12.117-klab/storm-1vcpu-page-ref", [30, 30]),
     ],
 )
 def test_batch_groups_of_recorded_storms(run: str, groups: list[int]) -> None:
     log = _log(STORMS / run / "storm" / "dmesg.txt.gz")
+    assert injected(log.reports).holds is True
     assert [len(group) for group in batch_groups(log.reports)] == groups
     fact = extra_put_was_earlier(log.reports)
     assert fact.holds is True
@@ -116,6 +119,7 @@ def test_a_recorded_storm_is_no_stock_kernels_own_fault() -> None:
 def test_the_research_storms(name: str) -> None:
     log = _log(RESEARCH / "6.12.117+deb12-amd64" / "bad" / name)
     assert max(len(group) for group in batch_groups(log.reports)) == 30
+    assert "not that this kernel makes them" in injected(log.reports).tells
     assert extra_put_was_earlier(log.reports).holds is True
     if name.startswith("badput"):
         # No guest is involved there: the reports come from a task outside KVM, some from the put itself.
@@ -123,6 +127,19 @@ def test_the_research_storms(name: str) -> None:
         assert facts["only KVM tasks"].holds is False
         assert facts["by drain"].holds is False
         assert _by_id(weigh(log.reports))["H4"].stands
+
+
+def test_the_newest_kernels_storm_has_groups_of_a_batch_less_one() -> None:
+    log = _log(STORMS.parent / "7.3.4+deb13-amd64" / "storm-1vcpu-touch" / "storm" / "dmesg.txt.gz")
+    facts = storm_facts(log.reports)
+    assert facts["group limit"].holds
+    assert "groups of 30, 30; a batch allows at most 30" in facts["group limit"].tells
+    assert extra_put_was_earlier(log.reports).holds is True
+
+
+def test_the_reported_trace_is_not_the_labs(report: Report) -> None:
+    assert injected([report]).holds is False
+    assert injected(()).holds is None
 
 
 def test_a_log_without_a_drain_tells_nothing_about_earlier_puts() -> None:
