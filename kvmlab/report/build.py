@@ -22,6 +22,7 @@ from kvmlab.report.stack import StackLine
 from kvmlab.text.span import Span
 
 _DECIMAL_FIELDS = frozenset({"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die"})
+_CALLERS = "Caller"
 _USER_REGISTERS = "user-mode RIP, Code, RSP and register lines"
 
 
@@ -195,6 +196,9 @@ class _Builder:
         if self.page.takes_frames:
             self.page.take_frames(line)
             return
+        if line.record.text.lstrip().startswith("Caller[") and self.traces and self.traces[-1].frames:
+            # sparc64 prints the windows of its registers behind the call trace: the same functions once more.
+            self.trace_name = None if self.traces[-1].name == _CALLERS else _CALLERS
         if not self.traces or self.trace_name is not None:
             self._open_trace(None)
         self.traces[-1].add(line, line.data)
@@ -254,7 +258,9 @@ class _Builder:
             missing.append("call trace")
         missing += [f"</{stack}> marker" for stack in reversed(self.splat.open_stacks)]
         last = trace.frames[-1].function if trace is not None and trace.frames else ""
-        if last.startswith("entry_SYSCALL_64") and not any(block.mode == "user" for block in blocks):
+        # Kernels that print the address of each entry (to 4.9) print no registers behind it.
+        new = trace is not None and bool(trace.frames) and trace.frames[-1].address is None
+        if new and last.startswith("entry_SYSCALL_64") and not any(block.mode == "user" for block in blocks):
             missing.append(f"{_USER_REGISTERS} that follow {last}")
         return tuple(missing)
 

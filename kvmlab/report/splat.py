@@ -228,6 +228,8 @@ def _accepts(splat: OpenSplat, line: Line) -> bool:
     if isinstance(line.data, Detail) and line.data.name == "elided":
         # Dots belong to the report only right behind one of its lines.
         return not splat.pending
+    if isinstance(line.data, Detail) and line.data.name == "lock_debugging" and splat.kind not in _DIES:
+        return False
     if part is Part.OTHER:
         if splat.title is None and Part.CUT_HERE in splat.seen and splat.in_title and len(splat.lines) <= TEXT_LIMIT:
             line.part = Part.DETAIL
