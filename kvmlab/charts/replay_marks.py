@@ -25,6 +25,15 @@ _HOLDERS: Final = {
 _FAULT: Final = look.PURPLE
 
 
+def colour_of_holder(name: str) -> str:
+    """The colour in which a holder of references is drawn.
+
+    Args:
+        name: as the ledger names it.
+    """
+    return _HOLDERS.get(name, _FAULT)
+
+
 def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
     """The rows of a frame as named tuples."""
     yield from frame.itertuples()
@@ -38,7 +47,7 @@ def draw_blocks(picture: go.Figure, steps: pd.DataFrame, suffix: str, shown: set
     for name in names:
         held = steps[[name in holders for holders in steps["holders"]]]
         counts = [holders.count(name) for holders in held["holders"]]
-        colour = _HOLDERS.get(name, _FAULT)
+        colour = colour_of_holder(name)
         picture.add_trace(
             go.Bar(
                 x=held["step"],

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from kvmlab.charts import template as look
+from kvmlab.charts.page_scene import df_page_scene, plot_page_scene
 from kvmlab.charts.replay import df_replay, plot_replay
 from kvmlab.inquiry.replay import Replay
 from kvmlab.kvm.scenario import Step
@@ -32,6 +33,7 @@ class ReplayPlayer(Controller):
         given = {str(self._frame["policy"].iloc[0]): replays} if isinstance(replays, Replay) else replays
         self.replays = {name: one for name, one in given.items() if one.steps}
         self.policy = next(iter(self.replays))
+        self.source = source
         self.position = 1
 
     @property
@@ -107,6 +109,10 @@ class ReplayPlayer(Controller):
             name="position",
         )
         return picture
+
+    def scene(self) -> go.Figure:
+        """The page's box at the position, with its holders and the folio batch."""
+        return plot_page_scene(df_page_scene(self.replays[self.policy], self.position, source=self.source))
 
     def twin(self) -> go.Figure:
         """The picture for exported pages: all policies, nothing to play."""

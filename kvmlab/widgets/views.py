@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     import ipywidgets
 
 
+PLAY_MS = 900
+"""Time that a step stays while the player plays, ms."""
+
+
 def replay_view(player: ReplayPlayer) -> Live:
-    """The replay player: a slider for the step (arrow keys), buttons, the picture and the step in words.
+    """The replay player: a slider for the step (arrow keys), play, buttons, the step in words, the page, its life.
 
     Args:
         player: the controller.
@@ -28,27 +32,33 @@ def replay_view(player: ReplayPlayer) -> Live:
         value=player.position, min=1, max=len(player.steps), description="step", layout={"width": "60%"}
     )
     policy = ipywidgets.Dropdown(options=player.policies, value=player.policy, description="policy")
-    words, picture = Pane("step"), Pane("life")
+    play = ipywidgets.Play(
+        value=player.position, min=1, max=len(player.steps), interval=PLAY_MS, description="play", show_repeat=False
+    )
+    words, scene, picture = Pane("step"), Pane("scene"), Pane("life")
 
     def draw() -> None:
-        slider.max = len(player.steps)
-        slider.value = player.position
+        slider.max = play.max = len(player.steps)
+        slider.value = play.value = player.position
         policy.value = player.policy
         words.show_text(player.words())
+        scene.show_figure(player.scene())
         picture.show_figure(player.figure())
 
-    slider.observe(lambda change: _if_new(player.position, change["new"], player.go_to), "value")
+    for control in (slider, play):
+        control.observe(lambda change: _if_new(player.position, change["new"], player.go_to), "value")
     policy.observe(lambda change: _if_new(player.policy, change["new"], player.choose), "value")
     player.watch(draw)
     draw()
     buttons = ipywidgets.HBox(
         [
+            play,
             button("Back", player.back, tooltip="one step back"),
             button("Forward", player.forward, tooltip="one step on"),
             button("Next mark", player.next_mark, tooltip="on to the next stray put or bad page"),
         ]
     )
-    box = ipywidgets.VBox([ipywidgets.HBox([slider, policy]), buttons, words.widget, picture.widget])
+    box = ipywidgets.VBox([ipywidgets.HBox([slider, policy]), buttons, words.widget, scene.widget, picture.widget])
     return Live(box, player.twin, f"replay player: {len(player.steps)} steps (live in JupyterLab)")
 
 

@@ -18,6 +18,7 @@ from kvmlab.charts.capture_refs import df_capture_refs, plot_capture_refs
 from kvmlab.charts.capture_storms import df_capture_storms, plot_capture_storms
 from kvmlab.charts.fragmentation import df_fragmentation, plot_fragmentation
 from kvmlab.charts.order_histogram import df_order_histogram, plot_order_histogram
+from kvmlab.charts.page_scene import df_page_scene, plot_page_scene
 from kvmlab.charts.pfn_map import df_pfn_map, plot_pfn_map
 from kvmlab.charts.pfn_strip import df_pfn_strip, plot_pfn_strip
 from kvmlab.charts.policy_matrix import df_policy_matrix, plot_policy_matrix
@@ -132,6 +133,10 @@ def _replay() -> go.Figure:
     return plot_replay(df_replay(same_events(played, [find_policy("c_69"), find_policy("d")]), source="case"))
 
 
+def _scene() -> go.Figure:
+    return plot_page_scene(df_page_scene(replay(case_log().bad_pages[0]), 13, source="case"))
+
+
 def _families() -> go.Figure:
     reports = {"the reported trace": case_log().bad_pages[0], "a storm in the lab": storm_log().bad_pages[0]}
     return plot_stack_families(df_stack_families(reports, source="case and kernel lab"))
@@ -168,6 +173,7 @@ EXAMPLES: dict[str, Callable[[], go.Figure]] = {
     "capture_storms": lambda: plot_capture_storms(df_capture_storms(shipped_runs())),
     "fragmentation": _fragmentation,
     "order_histogram": _orders,
+    "page_scene": _scene,
     "pfn_map": _map,
     "pfn_strip": _strip,
     "policy_matrix": _policies,
