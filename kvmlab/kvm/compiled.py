@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numba import njit, typeof, types
+from numba import typeof, types
 from numba.core.imputils import lower_constant, lower_getattr_generic
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import (
@@ -32,16 +31,18 @@ from kvmlab.memory import state
 from kvmlab.memory.page import Matter
 from kvmlab.memory.state import WORD, Field, all_model_code
 
-_OPTIONS: Any = {"forceinline": True}
+INLINED: Any = {"forceinline": True}
+"""How model code is compiled: into the loop that calls it, where the machine is a constant."""
 
 
-def _is_pair(s: Any) -> bool:
+def is_pair(s: Any) -> bool:
+    """Whether a state of this type has two words."""
     return isinstance(s, types.UniTuple) and s.count == 2
 
 
-@overload(state.read, jit_options=_OPTIONS, strict=False)
+@overload(state.read, jit_options=INLINED, strict=False)
 def _read(s: Any, f: Any, i: Any) -> Any:
-    if not _is_pair(s):
+    if not is_pair(s):
         return state.read
 
     def pair(s: tuple[int, int], f: Field, i: int) -> int:
@@ -53,9 +54,9 @@ def _read(s: Any, f: Any, i: Any) -> Any:
     return pair
 
 
-@overload(state.write, jit_options=_OPTIONS, strict=False)
+@overload(state.write, jit_options=INLINED, strict=False)
 def _write(s: Any, f: Any, i: Any, value: Any) -> Any:
-    if not _is_pair(s):
+    if not is_pair(s):
         return state.write
 
     def pair(s: tuple[int, int], f: Field, i: int, value: int) -> tuple[int, int]:
@@ -131,11 +132,11 @@ _ABSENT: dict[Any, tuple[Callable[[Machine], bool], Callable[..., Any]]] = {
 
 def _register(function: Callable[..., Any]) -> None:
     if function not in _ABSENT:
-        register_jitable(**_OPTIONS)(function)
+        register_jitable(**INLINED)(function)
         return
     absent, stand_in = _ABSENT[function]
 
-    @overload(function, strict=False, jit_options=_OPTIONS)
+    @overload(function, strict=False, jit_options=INLINED)
     def choose(*arguments: Any) -> Any:
         return stand_in if absent(arguments[-1].value) else function
 
@@ -143,131 +144,3 @@ def _register(function: Callable[..., Any]) -> None:
 for _function in all_model_code():
     if _function not in (state.read, state.write, state.put_state):
         _register(_function)
-
-
-# What the search does with a state as a whole; replaced by compiled forms for integers and pairs.
-def load(table: Any, i: int) -> Any:
-    """The state in place `i` of a tuple of arrays, one array a word."""
-    raise NotImplementedError
-
-
-def store(table: Any, i: int, s: Any) -> None:
-    """Put a state into place `i`."""
-    raise NotImplementedError
-
-
-def spread(s: Any) -> Any:
-    """64 well mixed bits of a state."""
-    raise NotImplementedError
-
-
-def key(s: Any) -> Any:
-    """The state as tables hold it: never 0 in the first word."""
-    raise NotImplementedError
-
-
-def unkey(s: Any) -> Any:
-    """The state of a key."""
-    raise NotImplementedError
-
-
-def holds(table: Any, i: int, s: Any) -> bool:
-    """Whether place `i` holds exactly this."""
-    raise NotImplementedError
-
-
-_A = 0x9E3779B97F4A7C15
-_B = 0xD6E8FEB86659FD93
-
-
-@overload(load, jit_options=_OPTIONS, strict=False)
-def _load(table: Any, i: Any) -> Any:
-    if len(table) == 1:
-        return lambda table, i: table[0][i]
-    return lambda table, i: (table[0][i], table[1][i])
-
-
-@overload(store, jit_options=_OPTIONS, strict=False)
-def _store(table: Any, i: Any, s: Any) -> Any:
-    if len(table) == 1:
-
-        def one(table: Any, i: int, s: int) -> None:
-            table[0][i] = s
-
-        return one
-
-    def two(table: Any, i: int, s: tuple[int, int]) -> None:
-        table[0][i] = s[0]
-        table[1][i] = s[1]
-
-    return two
-
-
-@overload(state.put_state, strict=False, jit_options=_OPTIONS)
-def _put_state(states: Any, i: Any, s: Any) -> Any:
-    return lambda states, i, s: store(states, i, s)
-
-
-@overload(spread, jit_options=_OPTIONS, strict=False)
-def _spread(s: Any) -> Any:
-    if not _is_pair(s):
-
-        def one(s: int) -> int:
-            h = np.uint64(s) * np.uint64(_A)
-            h ^= h >> np.uint64(32)
-            return h * np.uint64(_B)
-
-        return one
-
-    def two(s: tuple[int, int]) -> int:
-        h = np.uint64(s[0]) * np.uint64(_A)
-        h ^= h >> np.uint64(32)
-        h = (h + np.uint64(s[1])) * np.uint64(_B)
-        h ^= h >> np.uint64(29)
-        return h * np.uint64(_A)
-
-    return two
-
-
-@overload(key, jit_options=_OPTIONS, strict=False)
-def _key(s: Any) -> Any:
-    return (lambda s: (s[0] + 1, s[1])) if _is_pair(s) else (lambda s: s + 1)
-
-
-@overload(unkey, jit_options=_OPTIONS, strict=False)
-def _unkey(s: Any) -> Any:
-    return (lambda s: (s[0] - 1, s[1])) if _is_pair(s) else (lambda s: s - 1)
-
-
-@overload(holds, jit_options=_OPTIONS, strict=False)
-def _holds(table: Any, i: Any, s: Any) -> Any:
-    if len(table) == 1:
-        return lambda table, i, s: table[0][i] == s
-    return lambda table, i, s: table[0][i] == s[0] and table[1][i] == s[1]
-
-
-LINE = 8
-"""Places in a cache line: a table is searched line by line, each from a place that the hash chooses."""
-
-
-@njit(nogil=True, forceinline=True)
-def first_place(s: Any, size: int) -> Any:
-    """Where a state is looked for first; `size` is a multiple of `LINE`."""
-    h = spread(s)
-    line = ((h >> np.uint64(32)) * np.uint64(size // LINE)) >> np.uint64(32)
-    return np.int64(line) * LINE + np.int64((h >> np.uint64(8)) & np.uint64(LINE - 1))
-
-
-@njit(nogil=True, forceinline=True)
-def search_from(table: Any, size: int, at: Any, wanted: Any) -> Any:
-    """The place of a key, or the free one where it would go: round its line, then on to the next."""
-    line = at - at % LINE
-    turn = at - line
-    while True:
-        for i in range(LINE):
-            place = line + ((turn + i) & (LINE - 1))
-            if table[0][place] == 0 or holds(table, place, wanted):
-                return place
-        line += LINE
-        if line == size:
-            line = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from kvmlab.kvm.driver import CLEARED, GONE, OWNS, UNMAPPED, UNMAPPING
-from kvmlab.kvm.events import drain_successors, mm_successors, other_successors, vcpu_successors
+from kvmlab.kvm.events import drain_successors, mm_successors, most_events, other_successors, vcpu_successors
 from kvmlab.kvm.host import (
     COW_COPY,
     COW_END,
@@ -17,6 +17,7 @@ from kvmlab.kvm.host import (
     PRE_CHECK,
     RELEASE,
 )
+from kvmlab.kvm.invariants import at_rest, broken_counts, broken_pages, broken_sptes
 from kvmlab.kvm.machine import Machine
 from kvmlab.kvm.mm import MM_CLEARED, MM_GATHERED, MM_IDLE, MM_STARTED, MM_WRITING
 from kvmlab.kvm.system import System
@@ -68,32 +69,46 @@ DRIVER: dict[int, Names] = {
 _NOTIFIES = {"vcpu": (LOOKUP,), "mm": (MM_IDLE,), "driver": (OWNS,)}
 
 
+class Steps(dict[int, tuple[int, ...]]):
+    """What the steps of an actor change, by the bits that it reads; computed where it is asked for first.
+
+    Args:
+        successors: writes the codes of an actor's events, and the states after them.
+        room: how many it may write.
+    """
+
+    def __init__(self, successors: Callable[[int, list[int], list[int]], int], room: int) -> None:
+        self._successors = successors
+        self._codes, self._after = [0] * room, [0] * room
+
+    def __missing__(self, key: int) -> tuple[int, ...]:
+        n = self._successors(key, self._codes, self._after)
+        changes = self[key] = tuple(key ^ after for after in self._after[:n])
+        return changes
+
+
 class Actor:
     """One actor: where its program counter stands, the bits it reads by its value, and its steps by theirs.
 
     Args:
         at, low: place of the program counter, and the mask of its width; 0 and 0 if it has none.
         masks: bits that it reads and writes, by program counter.
-        successors: writes the codes of its events, and the states after them.
+        steps: for each of its events the bits that it changes, by the bits that it reads.
     """
 
-    __slots__ = ("_successors", "at", "low", "masks", "steps")
+    __slots__ = ("at", "low", "masks", "steps")
 
-    def __init__(
-        self, at: int, low: int, masks: tuple[int, ...], successors: Callable[[int, list[int], list[int]], int]
-    ) -> None:
-        self.at, self.low, self.masks, self._successors = at, low, masks, successors
-        self.steps: dict[int, tuple[int, ...]] = {}
+    def __init__(self, at: int, low: int, masks: tuple[int, ...], steps: Steps) -> None:
+        self.at, self.low, self.masks, self.steps = at, low, masks, steps
 
-    def changes(self, s: int, out: list[int]) -> tuple[int, ...]:
-        """For each of its events the bits that it changes.
+    def changes(self, states: list[int]) -> list[tuple[int, ...]]:
+        """For each of these states, and each event of the actor in it, the bits that change.
 
         Args:
-            s: the state.
-            out: room for the states after its events.
+            states: the states.
         """
-        n = self._successors(s, [0] * len(out), out)
-        return tuple(s ^ after for after in out[:n])
+        at, low, masks, steps = self.at, self.low, self.masks, self.steps
+        return [steps[s & masks[s >> at & low]] for s in states]
 
 
 def bits_of(system: System, names: Iterable[str], only: int | None = None) -> int:
@@ -130,6 +145,11 @@ def _of_vcpu(v: int, c: Machine) -> Callable[[int, list[int], list[int]], int]:
     return lambda s, codes, states: vcpu_successors(s, v, codes, states, 0, c)
 
 
+def _of(function: Callable[..., int], c: Machine) -> Callable[[int, list[int], list[int]], int]:
+    """The successors of another actor."""
+    return lambda s, codes, states: function(s, codes, states, 0, c)
+
+
 def actors(system: System) -> list[Actor]:
     """The actors of a system, in the order of `successors`.
 
@@ -137,42 +157,64 @@ def actors(system: System) -> list[Actor]:
         system: the system.
     """
     c = system.machine
+    room = most_events(c)
     tlbs = [name for name in system.layout.fields if name.startswith("tlb ")]
     found = []
     for v in range(c.vcpus):
         own = bits_of(system, [*_OWN, *tlbs], only=v)
-        at = c.pc.at + c.pc.stride * v
         masks = _by_pc(VCPU, 1 << c.pc.width, own, system, "vcpu")
-        found.append(Actor(at, (1 << c.pc.width) - 1, masks, _of_vcpu(v, c)))
+        at = c.pc.at + c.pc.stride * v
+        found.append(Actor(at, (1 << c.pc.width) - 1, masks, Steps(_of_vcpu(v, c), room)))
     masks = _by_pc(MM, 1 << c.mm_pc.width, bits_of(system, _MM), system, "mm")
-    found.append(
-        Actor(
-            c.mm_pc.at, (1 << c.mm_pc.width) - 1, masks, lambda s, codes, states: mm_successors(s, codes, states, 0, c)
-        )
-    )
+    found.append(Actor(c.mm_pc.at, (1 << c.mm_pc.width) - 1, masks, Steps(_of(mm_successors, c), room)))
     if c.driver or c.nested:
         always = bits_of(system, _OUTSIDE | (MATTER | {"pte", "clean"} if c.nested else frozenset()))
         masks = _by_pc(DRIVER, 1 << c.driver_pc.width, always, system, "driver")
-        found.append(
-            Actor(
-                c.driver_pc.at,
-                (1 << c.driver_pc.width) - 1,
-                masks,
-                lambda s, codes, states: other_successors(s, codes, states, 0, c),
-            )
-        )
-    found.append(
-        Actor(0, 0, (bits_of(system, MATTER),), lambda s, codes, states: drain_successors(s, codes, states, 0, c))
-    )
+        found.append(Actor(c.driver_pc.at, (1 << c.driver_pc.width) - 1, masks, Steps(_of(other_successors, c), room)))
+    found.append(Actor(0, 0, (bits_of(system, MATTER),), Steps(_of(drain_successors, c), room)))
     return found
 
 
-def judged_bits(system: System) -> int:
-    """The bits on which it depends which invariants a state breaks.
+class Judge:
+    """Tells which invariants a state breaks, each of three groups of them only once for the bits that it depends on.
 
     Args:
         system: the system.
     """
-    tlbs = [name for name in system.layout.fields if name.startswith("tlb ")]
-    names = {"use", "refcount", "mapcount", "batch", "pte", "in_progress", "spte", "pc", "mm_pc", *_OUTSIDE, *tlbs}
-    return bits_of(system, names)
+
+    def __init__(self, system: System) -> None:
+        c = self._machine = system.machine
+        tlbs = [name for name in system.layout.fields if name.startswith("tlb ")]
+        of_counts = {"use", "refcount", "batch", "pte", "nested_held", "nested_got"}
+        self.sptes = bits_of(system, {"use", "pte", "spte", "in_progress", *tlbs})
+        self.pages = bits_of(system, {"use", "refcount", "mapcount", "batch"})
+        self.moving = bits_of(system, {"pc", "mm_pc", "driver_pc"})
+        self.counts = bits_of(system, of_counts) if c.matter.reused else 0
+        # The values of those bits for which nothing is broken; of the last but one, those in which something moves.
+        self.sound_sptes, self.sound_pages = set[int](), set[int]()
+        self.in_motion, self.sound_counts = set[int](), set[int]()
+
+    def __call__(self, s: int) -> int:
+        """The same as `broken`.
+
+        Args:
+            s: the state.
+        """
+        c, bits = self._machine, 0
+        if s & self.sptes not in self.sound_sptes:
+            bits |= _remember(broken_sptes(s, c), s & self.sptes, self.sound_sptes)
+        if s & self.pages not in self.sound_pages:
+            bits |= _remember(broken_pages(s, c), s & self.pages, self.sound_pages)
+        if s & self.moving not in self.in_motion:
+            if at_rest(s, c) == 0:
+                self.in_motion.add(s & self.moving)
+            elif s & self.counts not in self.sound_counts:
+                bits |= _remember(broken_counts(s, c), s & self.counts, self.sound_counts)
+        return bits
+
+
+def _remember(bits: int, key: int, sound: set[int]) -> int:
+    """The bits; if there are none, the key is kept."""
+    if bits == 0:
+        sound.add(key)
+    return bits

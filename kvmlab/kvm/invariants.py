@@ -157,25 +157,37 @@ def broken_sptes(s: int, c: Machine) -> int:
 
 
 @model_code
-def broken(s: int, c: Machine) -> int:
-    """The invariants that a state breaks, one bit each; those that a step breaks are in its alarm."""
-    m = c.matter
-    bits = broken_sptes(s, c)
-    resting = at_rest(s, c)
+def broken_pages(s: int, c: Machine) -> int:
+    """I2, I3 and I11: what pages and the batch say for themselves."""
+    bits, m = 0, c.matter
     for page in range(m.pages):
-        count = read(s, m.refcount, page)
-        if count == 0:
+        if read(s, m.refcount, page) == 0:
             bits |= 4
-        use = read(s, m.use, page)
-        if use in (FREE, LEAKED) and read(s, m.mapcount, page) != 0:
+        if read(s, m.use, page) in (FREE, LEAKED) and read(s, m.mapcount, page) != 0:
             bits |= 8
-        if resting != 0 and m.reused != 0 and use in (FREE, ANON) and count != holders_of(s, page, c) + 1:
-            bits |= 16
     for i in range(m.batch_capacity):
         slot = read(s, m.batch, i)
         if slot != 0 and read(s, m.use, slot - 1) != ANON:
             bits |= 2048
     return bits
+
+
+@model_code
+def broken_counts(s: int, c: Machine) -> int:
+    """I4 of a state at rest: whether every count has its holders."""
+    bits, m = 0, c.matter
+    if m.reused != 0:
+        for page in range(m.pages):
+            if read(s, m.use, page) in (FREE, ANON) and read(s, m.refcount, page) != holders_of(s, page, c) + 1:
+                bits |= 16
+    return bits
+
+
+@model_code
+def broken(s: int, c: Machine) -> int:
+    """The invariants that a state breaks, one bit each; those that a step breaks are in its alarm."""
+    bits = broken_sptes(s, c) | broken_pages(s, c)
+    return bits | broken_counts(s, c) if at_rest(s, c) != 0 else bits
 
 
 __all__ = ["ALARM_BITS", "BY_NUMBER", "CUTTING", "INVARIANTS", "Invariant", "at_rest", "broken"]

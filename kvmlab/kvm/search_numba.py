@@ -1,7 +1,8 @@
 """Exhaustive exploration compiled: packed states, open addressing, look-ups in batches, one or two threads.
 
 The table is split by a bit of the hash, one part a thread. Each level is walked in stretches: every thread expands some
-of its frontier, then inserts what it owns of all that came out. Import only where Numba is wanted.
+of its frontier, then inserts what it owns of all that came out, in the order in which one thread alone would meet it.
+So the answer does not depend on the number of threads. Import only where Numba is wanted.
 """
 
 from __future__ import annotations
@@ -9,115 +10,37 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 
 from kvmlab.errors import KvmlabError
-from kvmlab.kvm.compiled import LINE
 from kvmlab.kvm.events import most_events, successors
-from kvmlab.kvm.search_grow import rehash
-from kvmlab.kvm.search_kernels import NUMBERS, RECENT_BITS, build_kernels
+from kvmlab.kvm.search_kernels import build_kernels
+from kvmlab.kvm.search_parts import ROOT, Exchange, Growing, Part, joined, split, table_of
 from kvmlab.kvm.search_python import Found, SearchResult
+from kvmlab.kvm.search_table import LINE, rehash
 from kvmlab.kvm.symmetry import canonical_by_vcpu
 from kvmlab.kvm.system import System
 from kvmlab.memory.state import WORD, write
 
-FULL = 0.6
+FULL = 0.68
 """Share of a table that may be taken."""
-ROOT = 0xFFFFFFFF
-"""What stands for the state before the first one."""
-_AT_ONCE = 1 << 24
-"""A table of at most so many places is made at once: growing costs time, and memory that is not reached is not used."""
-_FIRST_SIZE = 1 << 21
-_GROWTH = 4
+_AT_ONCE = 1 << 22
+"""A table of at most so many places is made at once; a larger one is doubled up to its bound as it fills."""
+_HISTORY = 1 << 25
+"""States whose history gets its room at once: what is not written to takes no memory."""
 _MOST_EVENTS = 255
 _STRETCH = {1: 1 << 13, 2: 1 << 14}
-
-Words = tuple[Any, ...]
+"""States that a thread expands before it turns to inserting, by number of threads."""
 
 
 class TooLarge(KvmlabError):
     """A configuration that the compiled search cannot hold; the message says why."""
 
 
-def _words(n: int, words: int) -> Words:
-    return tuple(np.empty(n, np.int64) for _ in range(words))
-
-
-def _table(size: int, words: int) -> Words:
-    """Zeroes, each array beginning with a cache line."""
-    arrays = []
-    for _ in range(words):
-        whole = np.zeros(size + LINE, np.int64)
-        skip = -(whole.ctypes.data // 8) % LINE
-        arrays.append(whole[skip : skip + size])
-    return tuple(arrays)
-
-
 def whole_lines(n: int) -> int:
     """So many places, or a few more, that they fill cache lines."""
     return -(-n // LINE) * LINE
-
-
-class Growing:
-    """Arrays that grow together: so many entries in use, room for more."""
-
-    __slots__ = ("arrays", "n")
-
-    def __init__(self, *arrays: Any) -> None:
-        self.arrays, self.n = arrays, 0
-
-    def reserve(self, more: int) -> None:
-        """Make room for so many more entries."""
-        need = self.n + more
-        if need > len(self.arrays[0]):
-            room = max(need, len(self.arrays[0]) * 5 // 4)
-            larger = tuple(np.empty(room, array.dtype) for array in self.arrays)
-            for new, old in zip(larger, self.arrays, strict=True):
-                new[: self.n] = old[: self.n]
-            self.arrays = larger
-
-
-class Part:
-    """One thread's share of the search: its table, its frontiers, and the buffers of what it has expanded.
-
-    Its states are numbered as they come; the id of a state is that number * parts + part. `history` holds for each the
-    id of the state before and which of that one's successors it is, so that a path can be walked again.
-    """
-
-    def __init__(self, number: int, words: int, size: int, parts: int, buffer: int, most: int) -> None:
-        self.number, self.words, self.size, self.transitions = number, words, size, 0
-        self.table = _table(size, words)
-        self.history = Growing(np.empty(1 << 12, np.uint32), np.empty(1 << 12, np.uint8))
-        self.frontier, self.following = (Growing(*_words(1 << 12, words)) for _ in range(2))
-        self.low = 0
-        self.after = _words(most, words)
-        self.recent = _table(1 << RECENT_BITS, words)
-        self.out = tuple(_words(buffer, words) for _ in range(parts))
-        self.out_parents = tuple(np.empty(buffer, np.uint32) for _ in range(parts))
-        self.out_choices = tuple(np.empty(buffer, np.uint8) for _ in range(parts))
-        self.counts = np.zeros(parts, np.int64)
-        self.found, self.found_parents = np.zeros(NUMBERS, np.int64), np.zeros(NUMBERS, np.uint32)
-        self.found_states = _words(NUMBERS, words)
-
-    @property
-    def bytes_used(self) -> int:
-        """Bytes of all its arrays."""
-        arrays = [*self.table, *self.recent, *self.out_parents, *self.out_choices]
-        arrays += [word for out in self.out for word in out]
-        arrays += [a for growing in (self.history, self.frontier, self.following) for a in growing.arrays]
-        return sum(int(array.nbytes) for array in arrays)
-
-
-def split(s: int, words: int) -> Any:
-    """A state as compiled code takes it: an integer, or a pair of words."""
-    return s if words == 1 else (s & (1 << WORD) - 1, s >> WORD)
-
-
-def joined(states: Words, i: int, less: int = 0) -> int:
-    """The state in place `i` of arrays of words, as one integer; `less` is 1 for arrays of keys."""
-    return int(states[0][i]) - less + sum(int(word[i]) << WORD * k for k, word in enumerate(states) if k)
 
 
 class _Search:
@@ -128,51 +51,73 @@ class _Search:
         self.system, self.threads, self.max_states = system, threads, max_states
         self.words = system.layout.words
         self.canonical = canonical_by_vcpu(system) if symmetry else None
-        self.stretch = _STRETCH[threads]
-        most = most_events(system.machine)
-        self.buffer = self.stretch * most
-        # A stretch may add as many states as the buffers hold; there is always room for them.
-        self.largest = whole_lines(int(max_states / FULL / threads) + self.buffer * threads)
+        self.stretch, most = _STRETCH[threads], most_events(system.machine)
+        self.exchange = Exchange(threads, self.stretch * most, self.words)
+        # A stretch may go beyond the bound by as much as the lists hold; there is always room for that.
+        self.largest = whole_lines(int(max_states / FULL / threads) + self.exchange.room * threads)
         size = self.largest
-        if size > _AT_ONCE:
-            size = whole_lines(max(_FIRST_SIZE, int(self.buffer * threads / (1 - FULL))))
-        self.parts = [Part(p, self.words, size, threads, self.buffer, most) for p in range(threads)]
-        self.pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        while size > _AT_ONCE:
+            size = whole_lines(size // 2)
+        self.parts = [Part(p, self.words, size, most) for p in range(threads)]
+        room = min(self.largest, _HISTORY)
+        self.history = Growing(np.empty(room, np.uint32), np.empty(room, np.uint8))
+        self.pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
         self.found: dict[int, Found] = {}
         self.depth, self.complete = 0, True
         self.first = self.canonical(system.first) if self.canonical else system.first
 
     def _each(self, work: Callable[[Part], None]) -> None:
         """Let every part do its share, at the same time if there are threads."""
-        if self.pool is None:
-            work(self.parts[0])
-        else:
-            list(self.pool.map(work, self.parts))
+        others = [self.pool.submit(work, part) for part in self.parts[1:]] if self.pool else []
+        work(self.parts[0])
+        for other in others:
+            other.result()
 
     def _expand(self, part: Part) -> None:
-        part.counts[:] = 0
-        high = min(part.low + self.stretch, part.frontier.n)
-        # The states of a frontier came last but for those of the level that is being filled.
-        first = part.history.n - part.following.n - part.frontier.n
+        *states, _, _ = part.frontier.arrays
+        out = self.exchange
         part.transitions += self.kernels.expand(
-            part.frontier.arrays, first * self.threads + part.number, part.low, high, part.after, part.recent, part.out,
-            part.out_parents, part.out_choices, part.counts, part.found, part.found_states, part.found_parents,
+            tuple(states), part.ids.arrays[0], part.low, part.high, part.after, part.recent,
+            out.states, out.parents, out.choices, out.room, part.number, out.counts[part.number], part.findings,
         )  # fmt: skip
-        part.low = high
+        part.low = part.high
 
     def _insert(self, part: Part) -> None:
-        target, history = part.following, part.history
-        for source in self.parts:
-            n = int(source.counts[part.number])
-            target.reserve(n)
-            history.reserve(n)
-            before = target.n
-            target.n = self.kernels.insert(
-                part.table, part.size, source.out[part.number], source.out_parents[part.number],
-                source.out_choices[part.number], n, target.arrays, before, *history.arrays, history.n,
-                part.found, part.found_states, part.found_parents,
-            )  # fmt: skip
-            history.n += target.n - before
+        lists, following = self.exchange, part.following
+        counts = [int(n) for n in lists.counts[:, part.number]]
+        following.reserve(sum(counts))
+        self._make_room(part, sum(counts))
+        *states, origins, chosen = following.arrays
+        begin = part.number * self.threads * lists.room
+        before = following.n
+        following.n = self.kernels.insert(
+            part.table, part.size, lists.states, lists.parents, lists.choices,
+            begin, counts[0], begin + lists.room, counts[1] if self.threads > 1 else 0,
+            tuple(states), origins, chosen, before, part.findings,
+        )  # fmt: skip
+        part.used += following.n - before
+
+    def _make_room(self, part: Part, more: int) -> None:
+        """Double a table that would become too full, up to its bound; beyond it only if it could not hold them."""
+        size, need = part.size, part.used + more
+        while (need > FULL * size and size < self.largest) or need >= size:
+            size = min(2 * size, self.largest) if size < self.largest else whole_lines(2 * size)
+        if size > part.size:
+            table = table_of(size, self.words)
+            rehash(part.table, part.size, table, size)
+            part.table, part.size = table, size
+
+    def _enumerate(self, part: Part) -> None:
+        """Give the states that one part has found in this level their numbers."""
+        other = self.parts[-1 - part.number]
+        n, m = part.following.n, other.following.n if self.threads > 1 else 0
+        part.ids.n = 0
+        part.ids.reserve(n)
+        part.ids.n = n
+        self.kernels.enumerate(
+            *part.following.arrays[-2:], n, *other.following.arrays[-2:], m, self.history.n,
+            part.ids.arrays[0], *self.history.arrays,
+        )  # fmt: skip
 
     def run(self) -> SearchResult:
         """Search; the time does not include compiling."""
@@ -183,13 +128,15 @@ class _Search:
         seconds = time.perf_counter() - began
         if self.pool is not None:
             self.pool.shutdown()
+        history = self.history.n * sum(array.itemsize for array in self.history.arrays)
+        used = history + self.exchange.nbytes + sum(part.nbytes for part in self.parts)
         return SearchResult(
             self._states(), sum(part.transitions for part in self.parts), self.depth, self.complete, self.found,
-            self._path, bytes_used=sum(part.bytes_used for part in self.parts), seconds=seconds,
+            self._path, bytes_used=used, seconds=seconds,
         )  # fmt: skip
 
     def _states(self) -> int:
-        return sum(part.history.n for part in self.parts)
+        return sum(part.used for part in self.parts)
 
     def _seed(self) -> None:
         """Put the first state where it belongs, and let all loops compile."""
@@ -197,64 +144,67 @@ class _Search:
         for part in self.parts:
             self._expand(part)
             self._insert(part)
-        table = _table(LINE, self.words)
+        table = table_of(LINE, self.words)
         rehash(table, 0, table, LINE)
         owner = self.parts[int(self.kernels.owner(first)) if self.threads > 1 else 0]
-        for word, value in zip(owner.out[owner.number], (first,) if self.words == 1 else first, strict=True):
-            word[0] = value
-        owner.out_parents[owner.number][0] = ROOT
-        owner.counts[owner.number] = 1
+        lists = self.exchange
+        begin = owner.number * self.threads * lists.room
+        for word, value in zip(lists.states, (first,) if self.words == 1 else first, strict=True):
+            word[begin] = value
+        lists.parents[begin : begin + 2], lists.choices[begin] = ROOT, 0
+        lists.counts[0, owner.number] = 1
         self._insert(owner)
-        owner.counts[:] = 0
         self._turn()
 
     def _turn(self) -> None:
-        """The next level becomes this one."""
+        """The next level becomes this one, and its states get their numbers."""
+        total = sum(part.following.n for part in self.parts)
+        self.history.reserve(total)
+        self._each(self._enumerate)
+        self.history.n += total
         for part in self.parts:
             part.frontier, part.following = part.following, part.frontier
-            part.following.n = part.low = 0
+            part.following.n = part.low = part.high = 0
+
+    def _next_stretch(self) -> bool:
+        """Choose what every part expands next, up to the same number; False at the end of the level."""
+        ahead = [part.ids.arrays[0][part.low : part.frontier.n] for part in self.parts]
+        limits = [int(ids[self.stretch]) for ids in ahead if len(ids) > self.stretch]
+        for part, ids in zip(self.parts, ahead, strict=True):
+            n = int(np.searchsorted(ids[: self.stretch + 1], min(limits))) if limits else len(ids)
+            part.high = part.low + n
+        return any(len(ids) for ids in ahead)
 
     def _level(self) -> None:
         """Expand one level, stretch by stretch."""
-        while any(part.low < part.frontier.n for part in self.parts):
+        while self._next_stretch():
             self._each(self._expand)
             self._each(self._insert)
             self._tell()
             if self._states() > self.max_states:
                 self.complete = False
                 return
-            for part in self.parts:
-                if part.history.n + self.buffer * self.threads > FULL * part.size:
-                    self._grow(part)
         self.depth += any(part.following.n for part in self.parts)
         self._turn()
 
     def _tell(self) -> None:
         """Take down what the last stretch broke first."""
-        for part in self.parts:
-            for number in map(int, np.flatnonzero(part.found)):
-                if number not in self.found:
-                    parent = int(part.found_parents[number])
-                    self.found[number] = Found(self.depth + 1, parent, joined(part.found_states, number))
-
-    def _grow(self, part: Part) -> None:
-        """Give a part a table that is four times as large, up to the bound."""
-        size = min(part.size * _GROWTH, self.largest)
-        if size > part.size:
-            table = _table(size, self.words)
-            rehash(part.table, part.size, table, size)
-            part.table, part.size = table, size
+        new = {int(n) for part in self.parts for n in np.flatnonzero(part.found)} - self.found.keys()
+        for number in new:
+            parent, _, p = min(
+                (int(part.found_parents[number]), int(part.found_choices[number]), part.number)
+                for part in self.parts
+                if part.found[number]
+            )
+            self.found[number] = Found(self.depth + 1, parent, joined(self.parts[p].found_states, number))
 
     def _path(self, number: int) -> list[int]:
-        """The states from the first one to that with this id, walked again by the step functions."""
+        """The states from the first one to that with this number, walked again by the step functions."""
+        origins, chosen = self.history.arrays
         choices = []
-        while True:
-            origins, chosen = self.parts[number % self.threads].history.arrays
-            origin = int(origins[number // self.threads])
-            if origin == ROOT:
-                break
-            choices.append(int(chosen[number // self.threads]))
-            number = origin
+        while int(origins[number]) != ROOT:
+            choices.append(int(chosen[number]))
+            number = int(origins[number])
         c = self.system.machine
         alarm = self.system.layout.fields["alarm"][0]
         room = most_events(c)

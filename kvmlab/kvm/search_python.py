@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from kvmlab.kvm.events import most_events
-from kvmlab.kvm.footprints import actors, judged_bits
-from kvmlab.kvm.invariants import ALARM_BITS, broken
+from kvmlab.kvm.footprints import Judge, actors
+from kvmlab.kvm.invariants import ALARM_BITS
 from kvmlab.kvm.system import System
 from kvmlab.memory.state import read
+
+_STRETCH = 128
+"""States whose steps are looked up together."""
 
 
 @dataclass(slots=True)
@@ -71,53 +73,57 @@ def search(
         keep_states: whether the result lists the states.
         canonical: the representative of a state among those that differ only in the names of vCPUs.
     """
-    c = system.machine
     alarm = system.layout.fields["alarm"][0]
     alarm_mask = ((1 << alarm.width) - 1) << alarm.at
-    out = [0] * most_events(c)
-    judged: dict[int, int] = {}
-    judge_mask = judged_bits(system)
+    judge, plan = Judge(system), actors(system)
+    # What it has found sound is looked up here, without a call.
+    sptes, pages, motion, counts = judge.sound_sptes, judge.sound_pages, judge.in_motion, judge.sound_counts
+    of_sptes, of_pages, of_motion, of_counts = judge.sptes, judge.pages, judge.moving, judge.counts
     first = system.first if canonical is None else canonical(system.first)
     parents: dict[int, int] = {first: -1}
     found: dict[int, Found] = {}
-    level, depth, transitions, complete = [first], 0, 0, True
+    level, depth, again, complete = [first], 0, 0, True
 
     def tell(bits: int, parent: int, state: int) -> None:
         for number in range(bits.bit_length()):
             if bits >> number & 1 and number not in found:
                 found[number] = Found(depth + 1, parent, state)
 
-    plan = [(a.at, a.low, a.masks, a.steps, a.changes) for a in actors(system)]
     while level and complete:
         following: list[int] = []
-        for s in level:
-            for at, low, masks, known, compute in plan:
-                key = s & masks[s >> at & low]
-                changes = known.get(key)
-                if changes is None:
-                    changes = known[key] = compute(s, out)
-                for change in changes:
-                    y = s ^ change
-                    if y & alarm_mask:
-                        bits = ALARM_BITS[read(y, alarm, 0)]
-                        y &= ~alarm_mask
-                        tell(bits, s, y)
-                        if bits & cutting:
+        for begin in range(0, len(level), _STRETCH):
+            stretch = level[begin : begin + _STRETCH]
+            for s, steps in zip(stretch, zip(*[actor.changes(stretch) for actor in plan], strict=True), strict=True):
+                for changes in steps:
+                    for change in changes:
+                        y = s ^ change
+                        if y in parents:
+                            again += 1
                             continue
-                    if canonical is not None:
-                        y = canonical(y)
-                    if y in parents:
-                        continue
-                    bits = judged.get(y & judge_mask, -1)
-                    if bits < 0:
-                        bits = judged[y & judge_mask] = broken(y, c)
-                    if bits:
-                        tell(bits, s, y)
-                        if bits & cutting:
+                        if y & alarm_mask:
+                            bits = ALARM_BITS[read(y, alarm, 0)]
+                            y &= ~alarm_mask
+                            tell(bits, s, y)
+                            if bits & cutting:
+                                again += 1
+                                continue
+                        if canonical is not None:
+                            y = canonical(y)
+                        if y in parents:
+                            again += 1
                             continue
-                    parents[y] = s
-                    following.append(y)
-                transitions += len(changes)
+                        if (
+                            y & of_sptes not in sptes
+                            or y & of_pages not in pages
+                            or (y & of_motion not in motion and y & of_counts not in counts)
+                        ):
+                            bits = judge(y)
+                            tell(bits, s, y)
+                            if bits & cutting:
+                                again += 1
+                                continue
+                        parents[y] = s
+                        following.append(y)
             if len(parents) > max_states:
                 complete = False
                 break
@@ -132,5 +138,5 @@ def search(
         return states[::-1]
 
     return SearchResult(
-        len(parents), transitions, depth, complete, found, path, seen=list(parents) if keep_states else []
+        len(parents), again + len(parents) - 1, depth, complete, found, path, seen=list(parents) if keep_states else []
     )
