@@ -17,10 +17,20 @@ from kvmlab.report.fast_lexicon import LOOSE, MAX_ENTRIES, Lexicon, Template, pr
 from kvmlab.report.fast_lines import three_tables
 from kvmlab.report.fast_numba import read_chunk
 from kvmlab.report.fast_state import (
+    C_LINE,
+    HAS_TO_LEARN,
     MOST_ENDS,
     N_FORM,
     N_STATE,
     NEAR,
+    NEEDS_ROOM,
+    R_LAST_US,
+    R_LINE,
+    R_LINES,
+    R_MARKS,
+    R_P,
+    R_ROWS,
+    R_STOP,
     S_AT,
     S_CALLERS,
     S_FULL,
@@ -29,6 +39,7 @@ from kvmlab.report.fast_state import (
     S_ROWS,
     S_SHORT,
     S_STRAY,
+    S_TAUGHT,
     S_UNKNOWN,
     T_FIRST,
 )
@@ -36,7 +47,7 @@ from kvmlab.report.fast_state import (
 PAD = 256
 _MAX_TEMPLATES = 64
 _ROOM_UNKNOWN = 4096
-# A chunk is read again for what it taught, at most so often; then what is still unknown goes to the tolerant parser.
+# A report is read again for what it taught, at most so often; then what is still unknown goes to the tolerant parser.
 _TRIES = 24
 # A report of fewer bytes is none; gives the room for rows.
 _LEAST_REPORT = 400
@@ -90,21 +101,33 @@ class CompiledEngine:
         """
         known, room = self._known, self._room(chunk.hi - chunk.lo)
         state = room.state
-        for _ in range(_TRIES):
-            state[:] = 0
-            state[S_FULL] = _ROOM_UNKNOWN
+        state[:] = 0
+        at, tries, full = chunk.lo, 0, _ROOM_UNKNOWN
+        while True:
+            state[S_FULL] = full
             table, (shapes, forms, n) = known.table.words, self._arrays
             read_chunk(
-                chunk.data, chunk.lo, chunk.hi, chunk.stop, chunk.at_end, shapes, forms, n, table,
+                chunk.data, at, chunk.hi, chunk.stop, chunk.at_end, shapes, forms, n, table,
                 np.int64(len(table) // 4 - 1), known.seed, known.salts, self._own_seed, known.steps, known.look,
                 known.holds, known.n_holds, room.rows, np.int64(len(room.rows) - 2), room.marks,
                 np.int64(len(room.marks) // r.N_MARK - 2), room.unknown, state, room.scratch, room.quiet, room.ends,
             )  # fmt: skip
-            if state[S_SHORT] == 2:
+            if state[S_SHORT] == NEEDS_ROOM:
                 room = self._room(2 * (chunk.hi - chunk.lo), grow=len(room.marks) // r.N_MARK * 2)
                 state = room.state
-            elif not (state[S_UNKNOWN] and self._learn(chunk, room.unknown, int(state[S_UNKNOWN]), n)):
+                state[:] = 0
+                at, tries = chunk.lo, 0
+                continue
+            if not state[S_UNKNOWN]:
                 break
+            tries = tries + 1 if state[R_P] == at else 0
+            if tries > _TRIES or not self._learn(chunk, room.unknown, int(state[S_UNKNOWN]), n):
+                if state[S_SHORT] != HAS_TO_LEARN:
+                    break
+                # There is nothing to be learned from it: what is unknown from here on goes to the tolerant parser.
+                full = 0
+            at = int(state[R_P])
+            _go_back(state, room.marks)
         if state[S_SHORT]:
             raise TooShort
         rows = room.rows[: state[S_ROWS]].copy()
@@ -131,7 +154,8 @@ class CompiledEngine:
                 kind, start, stop, length, key = row
                 key &= (1 << 64) - 1
                 if key not in table:
-                    if table.used >= MAX_ENTRIES:
+                    # With a new template, the lines that seemed to have no prefix are looked at anew.
+                    if table.used >= MAX_ENTRIES or (kind == r.PREFIX and len(self._templates) > n_templates):
                         continue
                     self._learn_one(kind, chunk.data[start:stop].tobytes(), length, key)
                 # Another thread may have learned it meanwhile.
@@ -147,7 +171,7 @@ class CompiledEngine:
             elif not self._add(found) and found not in self._templates:
                 table.add(key, LOOSE, 0, 0)
         elif kind == r.MESSAGE:
-            if self._longer(line, length):
+            if not lexicon.has_met(line, length) and self._longer(line, length):
                 return
             meaning = lexicon.meaning(line, length)
             table.add(key, meaning.found, meaning.number, meaning.mix)
@@ -243,6 +267,15 @@ class _Known:
         self.holds = np.frombuffer(b"".join(pieces) or bytes(4), np.uint8).copy()
         self.n_holds = len(pieces)
         self.look = np.frombuffer(three_tables(pieces), np.uint8).copy()
+
+
+def _go_back(state: Any, marks: Any) -> None:
+    """Forgets what was found from the first unknown line or report on."""
+    state[[S_ROWS, S_MARKS, C_LINE]] = state[[R_ROWS, R_MARKS, R_LINE]]
+    state[[S_UNKNOWN, S_SHORT, S_TAUGHT]] = 0
+    if state[S_MARKS]:
+        last = marks[(int(state[S_MARKS]) - 1) * r.N_MARK :]
+        last[[r.MARK_STOP, r.MARK_LINES, r.MARK_LAST_US]] = state[[R_STOP, R_LINES, R_LAST_US]]
 
 
 def _no_prefixes() -> tuple[Any, Any]:

@@ -36,8 +36,8 @@ from kvmlab.report.fast_state import (
 
 # How many lines of a report with unknown ones are still read, to learn from them all at once.
 _LOOK_ON = 160
-# Of so many reports all lines are learned in one pass, of the others the first unknown one.
-_TEACHERS = 8
+# Of so many reports all lines are learned in one pass; then they are read again.
+TEACHERS = 8
 _EIGHT = np.uint64(8)
 _FIVE, _SIX = np.uint64((1 << 40) - 1), np.uint64((1 << 48) - 1)
 (_PAGE5, _RAW5, _CPU5, _PID5, _HEAD6, _FLAGS6, _ANON6, _KSM6, _PAGE6) = (
@@ -172,12 +172,7 @@ def read_report(  # type: ignore[no-untyped-def]
             if not taught:
                 taught = True
                 state[S_TAUGHT] += 1
-            if (
-                found == g.TITLE
-                or (found == g.CLOSE and number == 0)
-                or line - first_line >= _LOOK_ON
-                or state[S_TAUGHT] > _TEACHERS
-            ):
+            if found == g.TITLE or (found == g.CLOSE and number == 0) or line - first_line >= _LOOK_ON:
                 does = BREAKS
                 break
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ PREFIX_BYTES = 128
 MAX_ENTRIES = 1 << 20
 MASK = (1 << 64) - 1
 DIGITS = bytes.maketrans(b"0123456789", b"0" * 10)
+_OFFSET = re.compile(rb"\+0x[0-9a-f]{1,16}/0x[0-9a-f]{1,16}(?= \[|$)")
 _NOWHERE = Span(0, 0, 1, 1)
 _PLAIN = frozenset(range(0x20, 0x7F)) | {0x09}
 
@@ -87,7 +89,7 @@ class Lexicon:
         functions: function and module of an entry, by number.
         tasks: what stands behind `Comm:`, by number.
         stacks: names of stacks (`TASK`, `IRQ`, ...), by number.
-        learned: how many things have been learned.
+        traces: entries of call traces by the hash that stands in a row; see `scan_stacks`.
     """
 
     texts: list[str] = field(default_factory=list)
@@ -95,7 +97,7 @@ class Lexicon:
     functions: list[tuple[str, str | None]] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
     stacks: list[str] = field(default_factory=lambda: ["TASK"])
-    learned: int = 0
+    traces: dict[int, Any] = field(default_factory=dict)
     _ids: dict[object, int] = field(default_factory=dict)
     _meanings: dict[bytes, Meaning] = field(default_factory=dict)
 
@@ -172,19 +174,28 @@ class Lexicon:
         return Meaning(_SIMPLE.get(part, g.BAD))
 
     def meaning(self, line: bytes, length: int) -> Meaning:
-        """The same as `message`, remembered.
+        """The same as `message`, remembered; offsets of entries make no difference.
 
         Args:
             line: the line without its ending.
             length: bytes of its prefix.
         """
-        message = line[length:]
+        message = alike(line[length:])
         found = self._meanings.get(message)
         if found is None:
-            found = self.message(line, length)
+            found = self.message(line[:length] + message, length)
             if len(self._meanings) < MAX_ENTRIES:
                 self._meanings[message] = found
         return found
+
+    def has_met(self, line: bytes, length: int) -> bool:
+        """Whether the meaning of a line is remembered.
+
+        Args:
+            line: the line without its ending.
+            length: bytes of its prefix.
+        """
+        return alike(line[length:]) in self._meanings
 
     def beginning(self, line: bytes, length: int) -> int:
         """Whether a line must be looked at as a whole, as `may_begin` judges by its beginning; learned for all like it.
@@ -270,6 +281,15 @@ _SIMPLE = {
     Part.TAINTED: g.TAINTED, Part.WORKQUEUE: g.QUEUE, Part.CONTEXT: g.QUEUE, Part.REGISTERS: g.REGISTERS,
     Part.CODE: g.CODE,
 }  # fmt: skip
+
+
+def alike(message: bytes) -> bytes:
+    """A message with the same offset and size in every entry of a call trace.
+
+    >>> alike(b" ? kvm_vcpu_ioctl+0x29e/0x6f0 [kvm]")
+    b' ? kvm_vcpu_ioctl+0x1/0x1 [kvm]'
+    """
+    return _OFFSET.sub(b"+0x1/0x1", message) if b"+0x" in message else message
 
 
 def _plain(line: bytes) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from kvmlab.report import fast_rows as r
-from kvmlab.report.fast_inside import read_report
+from kvmlab.report.fast_inside import TEACHERS, read_report
 from kvmlab.report.fast_lines import PIECE, index_lines, line_hints, next_hint, trimmed
 from kvmlab.report.fast_outside import (
     BEHIND,
@@ -32,9 +32,20 @@ from kvmlab.report.fast_state import (
     C_P,
     C_SCANNED,
     ENDS,
+    HAS_TO_LEARN,
+    LOOK_ON,
     MOST_ENDS,
     N_FORM,
     NEEDS_MORE,
+    NEEDS_ROOM,
+    NEEDS_TEXT,
+    R_LAST_US,
+    R_LINE,
+    R_LINES,
+    R_MARKS,
+    R_P,
+    R_ROWS,
+    R_STOP,
     S_AT,
     S_CALLERS,
     S_LINES,
@@ -42,6 +53,8 @@ from kvmlab.report.fast_state import (
     S_ROWS,
     S_SHORT,
     S_STRAY,
+    S_TAUGHT,
+    S_UNKNOWN,
     STANDS_BEHIND,
     T_CALLER,
     UNKNOWN,
@@ -50,6 +63,19 @@ from kvmlab.report.fast_state import (
 
 # How far hints are looked for behind a report; twice as far each time that there is none.
 _AHEAD = 256
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def _remember(state, marks, p, line):  # type: ignore[no-untyped-def]
+    """Writes down how much there is before a line, as long as nothing before it is unknown."""
+    if state[S_UNKNOWN] > 0:
+        return
+    n = state[S_MARKS]
+    state[R_P], state[R_LINE], state[R_ROWS], state[R_MARKS] = p, line, state[S_ROWS], n
+    if n > 0:
+        at = (n - 1) * r.N_MARK
+        state[R_STOP], state[R_LINES] = marks[at + r.MARK_STOP], marks[at + r.MARK_LINES]
+        state[R_LAST_US] = marks[at + r.MARK_LAST_US]
 
 
 @njit(nogil=True, cache=True)
@@ -66,7 +92,8 @@ def read_chunk(  # type: ignore[no-untyped-def]
         stop: end of the bytes.
         at_end: whether the text ends there.
         shapes_a to holds_a: what is known.
-        rows_a, marks_a, unknown_a, state_a: what is written; the others are room to work in.
+        rows_a, marks_a, unknown_a, state_a: what is written; the others are room to work in. The state says how many
+            rows, marks and lines there are already, for a chunk that is read on where something was unknown.
     """
     b, shapes, forms, table, salts = (
         data_of(data), data_of(shapes_a), data_of(forms_a), data_of(table_a), data_of(salts_a),
@@ -75,13 +102,16 @@ def read_chunk(  # type: ignore[no-untyped-def]
         data_of(steps_a), data_of(tables_a), data_of(holds_a), data_of(marks_a), data_of(unknown_a), data_of(state_a),
     )  # fmt: skip
     scratch, quiet, ends = data_of(scratch_a), data_of(quiet_a), data_of(ends_a)
-    row = data_of(rows_a[0])
-    p, line, last = lo, np.int64(0), np.int64(-1)
+    row = data_of(rows_a[state[S_ROWS]])
+    p, line, last = lo, state[C_LINE], np.int64(-1)
     k, n, scanned = np.int64(0), np.int64(0), lo
     own_lines = np.int64(-1)
     # Up to where there is surely no hint, and how far to look on.
     clear, ahead = lo, _AHEAD
     while p < stop and p < hi:
+        if state[S_UNKNOWN] > 0 and p - state[R_P] > LOOK_ON:
+            state[S_SHORT] = HAS_TO_LEARN
+            break
         if k == n:
             n, scanned = index_lines(b, scanned, stop, ends, MOST_ENDS)
             k = np.int64(0)
@@ -100,6 +130,7 @@ def read_chunk(  # type: ignore[no-untyped-def]
                 if end <= clear and end < stop:
                     key = beginning_key(word_at(b, m), seed ^ BEHIND)
                     if quiet[near_slot(key)] != key:
+                        _remember(state, marks, p, line)
                         verdict = outside(
                             b, p, m, end, False, unknown, state, table, mask, seed, salts, scratch, quiet
                         )  # fmt: skip
@@ -107,19 +138,20 @@ def read_chunk(  # type: ignore[no-untyped-def]
                             us = time_of(b, p, forms, t, state)
                             mark(marks, state, p, end + 1, line, np.int64(1), r.WANTED, us, us)
                             if state[S_MARKS] >= max_marks:
-                                state[S_SHORT] = 2
+                                state[S_SHORT] = NEEDS_ROOM
                                 break
                     p = end + 1
                     k += 1
                     line += 1
                     continue
         if end == stop and not at_end:
-            state[S_SHORT] = 1
+            state[S_SHORT] = NEEDS_TEXT
             break
         if state[S_ROWS] >= max_rows or state[S_MARKS] >= max_marks:
-            state[S_SHORT] = 2
+            state[S_SHORT] = NEEDS_ROOM
             break
         start = p
+        _remember(state, marks, p, line)
         q = trimmed(b, start, end)
         if t >= 0 and q - m < 0:
             t = template_of(b, start, q - start, shapes, forms, n_templates, last)
@@ -143,11 +175,14 @@ def read_chunk(  # type: ignore[no-untyped-def]
                 own_lines = state[S_LINES]
             ahead = _AHEAD
             if does == NEEDS_MORE:
-                state[S_SHORT] = 1
+                state[S_SHORT] = NEEDS_TEXT
                 break
             if does == ENDS or does == STANDS_BEHIND:  # noqa: SIM109
                 state[S_ROWS] += 1
                 row = data_of(rows_a[state[S_ROWS]])
+            elif state[S_TAUGHT] >= TEACHERS and state[S_UNKNOWN] > 0:
+                state[S_SHORT] = HAS_TO_LEARN
+                break
             else:
                 mark(marks, state, start, p, row[r.LINE], row[r.LINES], r.WANTED, us, last_us)
             continue
@@ -159,9 +194,14 @@ def read_chunk(  # type: ignore[no-untyped-def]
             continue
         kind = r.WANTED
         if t < 0:
-            if loose(b, start, q, unknown, state, table, mask, own_seed, salts, scratch) == 1:
+            begins = loose(b, start, q, unknown, state, table, mask, own_seed, salts, scratch)
+            if begins == 1:
                 continue
             kind = r.LOOSE
+            if begins == 0:
+                # As long as it may have a prefix, it is not known what its message is.
+                mark(marks, state, start, p, line - 1, np.int64(1), r.BARE, np.int64(-1), np.int64(-1))
+                continue
         verdict = outside(b, start, m, q, hint, unknown, state, table, mask, seed, salts, scratch, quiet)
         if verdict == WANTED or verdict == UNKNOWN:  # noqa: SIM109
             kind = r.WANTED if t >= 0 else r.BARE

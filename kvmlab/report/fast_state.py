@@ -6,13 +6,20 @@ from __future__ import annotations
 T_LENGTH, T_SECONDS, T_SECONDS_END, T_MICROS, T_CALLER, T_CALLER_END, T_STYLE, T_FIRST = range(8)
 N_FORM = 8
 # What `read_chunk` writes into its state: how much it found, how many lines begin before `hi`, where it stopped,
-# the room for unknowns, carriage returns within lines, whether it needs more of the text (1) or more room (2), how
+# the room for unknowns, carriage returns within lines, why it stopped, how
 # many reports it has learned from, and whether lines name their callers.
 S_ROWS, S_MARKS, S_UNKNOWN, S_LINES, S_AT, S_FULL, S_STRAY, S_SHORT, S_TAUGHT, S_CALLERS = range(10)
+# Why a chunk could not be read to its end.
+NEEDS_TEXT, NEEDS_ROOM, HAS_TO_LEARN = 1, 2, 3
 # Where it stands: offset, line, number of the line's end among those looked up, how many were, and up to where; the
 # last template; the seconds read last, as shown and as microseconds.
 C_P, C_LINE, C_END, C_ENDS, C_SCANNED, C_LAST, C_SHOWN, C_SECONDS = range(10, 18)
-N_STATE = 18
+# Where the first line or report begins that holds something unknown (-1 if none does), and how much there was before
+# it: number of the line, rows, marks, and what stood in the last mark.
+R_P, R_LINE, R_ROWS, R_MARKS, R_STOP, R_LINES, R_LAST_US = range(18, 25)
+N_STATE = 25
+# Behind something unknown, so many bytes are still read to learn from.
+LOOK_ON = 1 << 18
 # What a line is outside a report.
 QUIET, WANTED, UNKNOWN, DETAIL = 0, 1, 2, 3
 # What a line does to the report that is open: it belongs to it, ends it, stands behind its end, or is not understood.

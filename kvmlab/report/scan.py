@@ -163,7 +163,7 @@ def _scan(
 def _slowly(name: str, what: str | bytes, given: dict[str, int]) -> Scan:
     log = read_log(what, **given)
     size, lines = len(log.source.data), log.text.n_lines
-    return Scan(name, "slow", size, lines, no_rows(), Lexicon(), list(log.reports), {}, log=log)
+    return Scan(name, "slow", size, lines, no_rows(), Lexicon(), list(log.reports), log=log)
 
 
 def _scan_stream(

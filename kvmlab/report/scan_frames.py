@@ -64,15 +64,16 @@ def _merged(
     if extra:
         own["stack"] = of_rows
     frame = pd.DataFrame(own, columns=list(columns), copy=False)
-    if reports:
-        others = slow(reports)
-        place = {id(report): i for i, report in enumerate(scan.reports)}
-        others["report"] = ranks[len(scan.rows) :][[place[id(report)] for report in reports]]
-        if extra:
-            for name, values in _extras(reports, of_reports).items():
-                others[name] = values
-        frame = pd.concat([frame, others[list(columns)]]) if len(frame) else others[list(columns)]
-        frame = frame.sort_values("report", kind="stable")
+    if not reports:
+        return frame
+    others = slow(reports)
+    place = {id(report): i for i, report in enumerate(scan.reports)}
+    others["report"] = ranks[len(scan.rows) :][[place[id(report)] for report in reports]]
+    if extra:
+        for name, values in _extras(reports, of_reports).items():
+            others[name] = values
+    frame = pd.concat([frame, others[list(columns)]]) if len(frame) else others[list(columns)]
+    frame = frame.sort_values("report", kind="stable")
     return frame.reset_index(drop=True).astype({"report": "int64"})
 
 

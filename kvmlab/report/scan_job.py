@@ -19,7 +19,7 @@ from kvmlab.report.scan_open import processors
 from kvmlab.report.scan_regions import NotPlain, Regions
 from kvmlab.report.scan_result import Scan
 from kvmlab.report.scan_rows import Rows
-from kvmlab.report.scan_stacks import Stack, stacks_of
+from kvmlab.report.scan_stacks import learn_stacks
 from kvmlab.report.scan_text import StreamText
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ class Job:
     progress: Progress | None
     rows: Rows = field(default_factory=Rows)
     reports: list[Report] = field(default_factory=list)
-    stacks: dict[int, Stack] = field(default_factory=dict)
     lines: int = 0
     at: int = 0
     row_stop: int = 0
@@ -88,7 +87,7 @@ class Job:
                     self._take(*self._read(text, lo, hi, buffers))
             else:
                 with ThreadPoolExecutor(n) as pool:
-                    waiting: deque[Future[tuple[Found, int, Any]]] = deque()
+                    waiting: deque[Future[tuple[Found, int]]] = deque()
                     try:
                         for lo, hi in starts:
                             waiting.append(pool.submit(self._read, text, lo, hi, buffers))
@@ -138,7 +137,8 @@ class Job:
         data[: len(held)] = np.frombuffer(held, np.uint8)
         chunk = Chunk(data, 0, hi, len(held), at_end, base)
         found = self.engine.read(chunk)
-        self._take(found, base, self._new_stacks(chunk, found))
+        learn_stacks(chunk, found, self.engine.lexicon)
+        self._take(found, base)
         return held[hi:], base + hi
 
     def _chunks(self, size: int) -> Iterator[tuple[int, int]]:
@@ -148,7 +148,7 @@ class Job:
             yield lo, min(lo + length, size)
             lo, length = lo + length, min(2 * length, self.chunk)
 
-    def _read(self, text: AnyText, lo: int, hi: int, buffers: Any) -> tuple[Found, int, Any]:
+    def _read(self, text: AnyText, lo: int, hi: int, buffers: Any) -> tuple[Found, int]:
         """Reads a chunk: what it holds, and the offset that it counts from."""
         margin = MARGIN
         while True:
@@ -173,17 +173,14 @@ class Job:
             raise NotPlain
         if self.progress is not None:
             self.progress.advance(hi - lo)
-        return found, begin, self._new_stacks(chunk, found)
+        learn_stacks(chunk, found, self.engine.lexicon)
+        return found, begin
 
-    def _new_stacks(self, chunk: Chunk, found: Found) -> Any:
-        return stacks_of(chunk, found, self.engine.lexicon, self.stacks)
-
-    def _take(self, found: Found, base: int, stacks: Any) -> None:
+    def _take(self, found: Found, base: int) -> None:
         """Takes what a chunk holds; chunks come in order."""
         assert self.regions is not None
         if found.stray:
             raise NotPlain
-        self.stacks.update(stacks)
         self.regions.interleaved = self.regions.interleaved or found.callers
         rows, marks = found.rows, found.marks
         if len(rows):
@@ -222,7 +219,7 @@ class Job:
             self.reports = [report for report in self.reports if report.span.first_line not in held]
         self.reports.sort(key=lambda report: (report.span.first_line, report.span.last_line))
         return folded(
-            Scan(self.name, self.engine.name, size, self.lines, rows, self.engine.lexicon, self.reports, self.stacks),
+            Scan(self.name, self.engine.name, size, self.lines, rows, self.engine.lexicon, self.reports),
             self.regions.text,
         )
 

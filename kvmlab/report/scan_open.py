@@ -7,7 +7,7 @@ import sys
 
 from kvmlab.report.fast_chunk import Engine
 from kvmlab.report.fast_lexicon import Lexicon
-from kvmlab.text.prefix import match_prefix
+from kvmlab.text.prefix import HOT_BYTES, match_prefix
 from kvmlab.text.reader import read_text
 from kvmlab.text.source import open_source
 
@@ -24,6 +24,9 @@ def is_plain(head: bytes) -> bool:
         head = head[: head.rfind(b"\n") + 1] or head
     if not head.strip():
         return False
+    if all(map(HOT_BYTES.match, head.splitlines())) and head.isascii():
+        # The commonest prefix, on every line.
+        return True
     text = read_text(open_source(head))
     if text.mails or text.parts or text.encoding not in ("utf-8", "ascii") or text.source.compression:
         return False

@@ -39,7 +39,6 @@ class Scan:
         rows: the reports that the engine understood, one row each, columns as in `fast_rows`.
         lexicon: what the numbers of the rows stand for.
         reports: all other reports, read by the tolerant parser.
-        stacks: functions by the hash that stands in a row.
         repeats: how often the report of a row stands in the log once more, by row.
         log: the whole log, if only the tolerant parser could read it.
     """
@@ -51,7 +50,6 @@ class Scan:
     rows: Any = field(repr=False)
     lexicon: Lexicon = field(repr=False)
     reports: list[Report] = field(repr=False)
-    stacks: dict[int, Stack] = field(repr=False)
     repeats: dict[int, int] = field(default_factory=dict, repr=False)
     log: Log | None = field(default=None, repr=False)
 
@@ -115,7 +113,7 @@ class Scan:
 
     def stack_numbers(self, reports: Sequence[Report]) -> tuple[Any, list[int], list[Stack]]:
         """Stack numbers of the rows and of reports, and the stacks; see `scan_stacks.numbered`."""
-        return numbered(self.rows, self.stacks, reports)
+        return numbered(self.rows, self.lexicon.traces, reports)
 
     def _slow_bad_pages(self) -> list[Report]:
         return [x for x in self.reports if x.kind is Kind.BAD_PAGE and x.pfn is not None]

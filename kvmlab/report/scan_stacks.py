@@ -34,21 +34,19 @@ class StackEntry(NamedTuple):
 Stack = tuple[StackEntry, ...]
 
 
-def stacks_of(chunk: Chunk, found: Found, lexicon: Lexicon, known: dict[int, Stack]) -> dict[int, Stack]:
-    """The stacks in a chunk that are not known yet, by their hash.
+def learn_stacks(chunk: Chunk, found: Found, lexicon: Lexicon) -> None:
+    """Has a lexicon learn the stacks in a chunk that it does not know yet.
 
     Args:
         chunk: the chunk.
         found: what an engine found in it.
-        lexicon: what lines mean.
-        known: the stacks of other chunks.
+        lexicon: what lines mean; stacks by their hash are `traces`.
     """
-    new: dict[int, Stack] = {}
+    known = lexicon.traces
     for i, value in enumerate(found.rows[:, r.STACK].tolist()):
-        if value not in known and value not in new:
+        if value not in known:
             start, stop = found.rows[i, r.TRACE_AT], found.rows[i, r.STOP]
-            new[value] = _read(chunk.data[start:stop].tobytes(), lexicon)
-    return new
+            known[value] = _read(chunk.data[start:stop].tobytes(), lexicon)
 
 
 def _read(trace: bytes, lexicon: Lexicon) -> Stack:
