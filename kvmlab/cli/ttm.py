@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from kvmlab.memory.ttm import TtmPool
     from kvmlab.memory.ttm_buffer import TtmBuffer
 
+MOST_RUNS = 40
+
 EPILOG = """\
 examples:
   kvmlab ttm --kernel 6.12 --zone fresh:1GiB --alloc 8100
@@ -143,11 +145,15 @@ def _print(pool: TtmPool, buffers: list[TtmBuffer], assumed: tuple[str, ...]) ->
         out.heading(f"buffer {number}: {b.pages} pages, {b.caching.name.lower()}, {b.blocks} blocks, {b.runs} runs")
         pooled = int(b.from_pool.sum())
         out.text(
-            f"{b.tails} of {b.pages} pages are tails, which have no reference: {b.tail_share:.2%} "
-            f"(at most {highest_tail_share(b.pages):.2%}, on memory without fragmentation). "
+            f"{b.tails} of {b.pages} pages are tails, which have no reference: 1 - {b.blocks}/{b.pages} = "
+            f"{b.tail_share:.2%} (at most {highest_tail_share(b.pages):.2%}, on memory without fragmentation). "
             f"{pooled} blocks came from a pool."
         )
-        out.table(["first pfn", "last pfn", "blocks", "order", "pages"], _runs(b))
+        runs = _runs(b)
+        out.table(["first pfn", "last pfn", "blocks", "order", "pages"], runs[:MOST_RUNS])
+        if len(runs) > MOST_RUNS:
+            orders = ", ".join(f"{n} of order {o}" for o, n in reversed(list(enumerate(b.histogram()))) if n)
+            out.text(f"and {len(runs) - MOST_RUNS} more rows (--json has them all). Blocks: {orders}.")
         if policy is not None and policy.remapped is Remapped.TRY_GET and b.tails:
             out.text(f"KVM of {policy.releases} maps the {b.blocks} first pages and refuses every tail with EFAULT.")
         out.text()

@@ -16,8 +16,9 @@ from kvmlab.capture.zoneinfo import Zoneinfo
 from kvmlab.errors import UnusableInput
 from kvmlab.memory.buddy_capture import CapturedState, buddy_from_capture
 from kvmlab.memory.buddy_captured import CapturedList, CapturedZone
+from kvmlab.memory.buddy_state import NR_ORDERS
 from kvmlab.memory.migratetype import migratetype
-from kvmlab.memory.zone import DMA32_END, DMA_END, ZONE_NAMES, Zone
+from kvmlab.memory.zone import DMA32_END, DMA_END, ZONE_NAMES, Zone, ZoneError
 
 # What a state is made of; the first four are of one moment and must come from one folder.
 MOMENT = ("free_lists", "kpageflags", "pagetypeinfo", "buddyinfo")
@@ -49,13 +50,17 @@ def state_of_capture(captures: CaptureSet | str | Path, *, release: str | None =
             return _state_of_file(path, release, options)
         captures = open_captures(path)
     found = captures.kinds()
-    where = _best_folder(found)
+    where, folders = _best_folder(found)
     if where is None:
         raise MissingInput(
             f"{captures.name} shows no free list of the page allocator; record it: cat /proc/buddyinfo > buddyinfo.txt."
         )
     files = {kind: captures.read(path).value for kind, path in where.items()}
-    return build_state(files, release=_release(captures, release), **options)
+    state = build_state(files, release=_release(captures, release), **options)
+    if folders < 2:
+        return state
+    taken = next(path.rpartition("/")[0] for kind, path in where.items() if kind in MOMENT)
+    return CapturedState(state.buddy, (*state.assumed, f"Of {folders} folders with free lists, {taken} was taken."))
 
 
 def build_state(files: Mapping[str, Any], *, release: str, **options: Any) -> CapturedState:
@@ -66,7 +71,7 @@ def build_state(files: Mapping[str, Any], *, release: str, **options: Any) -> Ca
         release: kernel release.
         options: as for `kvmlab.memory.buddy.Buddy`.
     """
-    zones = [_zone(row, files) for row in _rows(files)]
+    zones = [_zone(row, files) for row in _checked(_rows(files))]
     extra: dict[str, Any] = {}
     if "free_lists" in files:
         lists = files["free_lists"]
@@ -82,6 +87,15 @@ def build_state(files: Mapping[str, Any], *, release: str, **options: Any) -> Ca
     state = buddy_from_capture(zones, release=release, **extra, **options)
     said = tuple(_said_of_spans(zones, files))
     return CapturedState(state.buddy, (*state.assumed, *said))
+
+
+def _checked(rows: Sequence[BuddyRow]) -> Sequence[BuddyRow]:
+    for row in rows:
+        if row.nr_free and len(row.nr_free) != NR_ORDERS:
+            raise ZoneError(
+                f"zone {row.zone} has free blocks of {len(row.nr_free)} orders; the model has {NR_ORDERS}, 0 to 10."
+            )
+    return rows
 
 
 def _rows(files: Mapping[str, Any]) -> Sequence[BuddyRow]:
@@ -167,7 +181,16 @@ def _said_of_spans(zones: Sequence[CapturedZone], files: Mapping[str, Any]) -> l
         said.append("The zones' sizes and per-CPU settings are guessed: no zoneinfo was recorded.")
     if "iomem" not in files:
         said.append("The zones have no holes here: no iomem was recorded.")
-    elif files["iomem"].hidden:
+    if "kpageflags" in files:
+        words: PageWords = files["kpageflags"]
+        behind = [z.zone.name for z in zones if z.zone.ram[-1][1] > words.first_pfn + len(words)]
+        if behind or words.tail:
+            last = words.first_pfn + len(words)
+            said.append(
+                f"kpageflags is cut off at pfn {last:#x}: pages behind it count as in use"
+                + (f" (zone {', '.join(behind)})." if behind else ".")
+            )
+    if "iomem" in files and files["iomem"].hidden:
         said.append("The zones have no holes here: iomem was read without privilege and shows no addresses.")
     return said
 
@@ -180,21 +203,24 @@ def _lru(words: PageWords) -> Any:
     return np.concatenate([np.zeros(words.first_pfn, dtype=bool), on_lru]) if words.first_pfn else on_lru
 
 
-def _best_folder(found: Mapping[str, Sequence[str]]) -> dict[str, str] | None:
-    """For each kind the file to take: the moment's from the folder that holds most of them, the first one on a tie."""
+def _best_folder(found: Mapping[str, Sequence[str]]) -> tuple[dict[str, str] | None, int]:
+    """For each kind the file to take: the moment's from the folder that holds most of them, the first one on a tie.
+
+    The second value is how many folders there were to choose from.
+    """
     folders: dict[str, dict[str, str]] = {}
     for kind in (*MOMENT, *LASTING):
         for path in found.get(kind, ()):
             folders.setdefault(path.rpartition("/")[0], {}).setdefault(kind, path)
     usable = [f for f in sorted(folders) if set(folders[f]) & set(MOMENT)]
     if not usable:
-        return None
+        return None, 0
     best = max(usable, key=lambda f: ("free_lists" in folders[f], len(folders[f])))
     chosen = dict(folders[best])
     for kind in LASTING:
         if kind not in chosen and found.get(kind):
             chosen[kind] = found[kind][0]
-    return chosen
+    return chosen, len(usable)
 
 
 def _release(captures: CaptureSet, release: str | None) -> str:

@@ -14,7 +14,7 @@ from kvmlab.memory import buddy_boot
 from kvmlab.memory import buddy_state as at
 from kvmlab.memory.buddy_engine import engine as engine_by_name
 from kvmlab.memory.buddy_pages import BuddyError
-from kvmlab.memory.buddy_setup import Switches, set_rules, set_zones
+from kvmlab.memory.buddy_setup import Switches, check_room, set_rules, set_zones
 from kvmlab.memory.buddy_view import BuddyView
 from kvmlab.memory.migratetype import Migratetype, migratetype_of_gfp
 from kvmlab.memory.zone import Zone, checked_zones, zone_numbers
@@ -86,6 +86,7 @@ class Buddy(BuddyView):
         self.nodes = max(z.nid for z in self.zones) + 1
         self.ttm_devices = ttm_devices
         pools = (SHARED_POOLS + DEVICE_POOLS * ttm_devices) * self.nodes
+        check_room(pages)
         self.state = at.new_state(pages, len(self.zones), self.nodes, cpus, pools, log_rows)
         self._refs: dict[int, int] = {}
         numbers = zone_numbers(

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kvmlab.memory.buddy_state import MAX_ORDER, NR_MT, NR_ORDERS, PB_ORDER, Z_FREE, Z_HIGHATOMIC, ZONE_SHIFT, State
+from kvmlab.memory.buddy_state import (
+    INNER,
+    MAX_ORDER,
+    NR_MT,
+    NR_ORDERS,
+    PB_ORDER,
+    Z_FREE,
+    Z_HIGHATOMIC,
+    ZONE_SHIFT,
+    State,
+)
 from kvmlab.memory.migratetype import Migratetype
 
 if TYPE_CHECKING:
@@ -80,6 +90,23 @@ def seed_lists(s: State, index: NDArray[np.int64], order: NDArray[Any], mt: NDAr
     np.add.at(s.zone[:, Z_FREE], zone[counted], pages[counted])
     reserved = mt == Migratetype.HIGHATOMIC
     np.add.at(s.zone[:, Z_HIGHATOMIC], zone[reserved], pages[reserved])
+
+
+def mark_inner(s: State, index: NDArray[np.int64], order: NDArray[np.int64]) -> None:
+    """Mark every page of some blocks as the inside of a block.
+
+    Args:
+        s: the state.
+        index: first page of each block.
+        order: its order.
+    """
+    import numpy as np
+
+    for size in np.unique(order).tolist():
+        heads, pages = index[order == size], np.arange(1 << size)
+        step = max(1, (1 << 20) >> size)
+        for first in range(0, len(heads), step):
+            s.page[heads[first : first + step, None] + pages] = INNER
 
 
 def set_types(s: State, blocks: NDArray[np.int64] | slice, mt: NDArray[Any] | int) -> None:

@@ -15,7 +15,7 @@ from kvmlab.memory import buddy_boot
 from kvmlab.memory import buddy_state as at
 from kvmlab.memory.buddy import Buddy
 from kvmlab.memory.buddy_captured import CapturedList, CapturedZone, FreeBlocks
-from kvmlab.memory.buddy_counted import placed_blocks
+from kvmlab.memory.buddy_counted import check_countable, placed_blocks
 from kvmlab.memory.buddy_recorded import MOVABLE, listed_blocks, recorded_blocks
 from kvmlab.memory.pcp_lists import pcp_index
 from kvmlab.memory.zone import ZoneError
@@ -60,6 +60,8 @@ def buddy_from_capture(
     """
     if not zones:
         raise ZoneError("the capture names no zone.")
+    if free is None and lists is None:
+        check_countable(zones)
     cpus = max([len(z.pagesets) for z in zones if z.pagesets] or [1])
     buddy = Buddy([z.zone for z in zones], **{"cpus": cpus, **options}, _empty=True)
     by_key = {(z.zone.nid, z.zone.name): z for z in zones}
@@ -136,12 +138,11 @@ def _check_blocks(buddy: Buddy, parts: Sequence[FreeBlocks]) -> None:
     ranked = np.argsort(pfn, kind="stable")
     if (pfn[ranked][1:] < (pfn + size)[ranked][:-1]).any():
         raise ZoneError("the capture has free blocks that overlap.")
-    index = pfn - buddy.base
-    inside = np.zeros(len(buddy.state.page) + 1, dtype=np.int64)
-    inside[1:] = np.cumsum(buddy.state.page != at.ABSENT)
-    if len(index) and ((index < 0) | (index + size > len(buddy.state.page))).any():
+    ranges = np.array(sorted(r for z in buddy.zones for r in z.ram), dtype=np.int64)
+    if len(pfn) and (pfn.min() < ranges[0, 0] or (pfn + size).max() > ranges[-1, 1]):
         raise ZoneError("the capture has free blocks outside of its zones.")
-    if (inside[index + size] - inside[index] != size).any():
+    mine = np.searchsorted(ranges[:, 0], pfn, side="right") - 1
+    if (pfn + size > ranges[mine, 1]).any():
         raise ZoneError("the capture has free blocks where its zones have no memory.")
 
 
@@ -158,10 +159,7 @@ def _seed(buddy: Buddy, parts: Sequence[FreeBlocks]) -> None:
                 buddy_boot.set_types(s, blocks, np.array(list(part.types.values()), dtype=np.uint8))
     index = np.concatenate([p.pfn for p in parts]) - buddy.base
     order = np.concatenate([p.order for p in parts])
-    ends = np.zeros(len(s.page) + 1, dtype=np.int64)
-    np.add.at(ends, index, 1)
-    np.add.at(ends, index + (np.int64(1) << order), -1)
-    s.page[np.cumsum(ends[:-1]) > 0] = at.INNER
+    buddy_boot.mark_inner(s, index, order)
     mt = (s.block[index >> at.PB_ORDER] & at.MT_MASK).astype(np.int64)
     if on and all(p.mt is not None for p in parts):
         mt = np.concatenate([p.mt for p in parts if p.mt is not None])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kvmlab.memory import buddy_boot
 from kvmlab.memory import buddy_state as at
@@ -11,6 +11,19 @@ from kvmlab.memory.buddy_place import place_blocks
 from kvmlab.memory.buddy_recorded import MOVABLE, fill_types
 from kvmlab.memory.buddy_types import Counts
 from kvmlab.memory.zone import Zone, ZoneError
+
+# More free blocks than any machine has that was not made up.
+MOST_PLACED = 1 << 23
+
+
+def check_countable(zones: Sequence[CapturedZone]) -> None:
+    """Raise `ZoneError` if there are more free blocks than positions are invented for."""
+    for captured in zones:
+        blocks = sum(captured.nr_free) or sum(map(sum, captured.by_type.values()))
+        if blocks > MOST_PLACED:
+            raise ZoneError(
+                f"zone {captured.zone.name} has {blocks} free blocks; positions of at most {MOST_PLACED} are invented."
+            )
 
 
 def placed_blocks(captured: CapturedZone, assumed: list[str]) -> FreeBlocks:
@@ -77,6 +90,11 @@ def _place_type(nr_free: Counts, frames: list[int], odd: list[Unit]) -> tuple[li
     """
     largest = min(nr_free[at.MAX_ORDER] if len(nr_free) > at.MAX_ORDER else 0, len(frames))
     units: list[Unit] = [[(frames.pop(), at.MAX_ORDER)] for _ in range(largest)]
+    # Fewer units than have room for the blocks' own pages need not be tried.
+    wanted = sum(n << order for order, n in enumerate(nr_free)) - (largest << at.MAX_ORDER)
+    while wanted > 0 and (odd or frames):
+        units.append(odd.pop() if odd else [(frames.pop(), at.MAX_ORDER)])
+        wanted -= sum(1 << order for _, order in units[-1])
     step = 1
     while True:
         try:
@@ -91,7 +109,7 @@ def _place_type(nr_free: Counts, frames: list[int], odd: list[Unit]) -> tuple[li
             elif frames:
                 units.append([(frames.pop(), at.MAX_ORDER)])
         # Large counts need many frames: no use in trying after each.
-        step = 1 if len(units) < 16 else min(step * 2, 1024)
+        step = 1 if len(units) < 16 else step * 2
     ends = [p + (1 << o) - 1 for p, o in zip(pfns, orders, strict=True)]
     used = {p >> at.PB_ORDER for p in (*pfns, *ends)}
     for unit in reversed(units):

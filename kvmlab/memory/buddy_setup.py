@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kvmlab.kernel.buddy_releases import ReleaseFeatures
 from kvmlab.memory import buddy_state as at
-from kvmlab.memory.zone import Zone, ZoneNumbers
+from kvmlab.memory.zone import Zone, ZoneError, ZoneNumbers
+
+# Two links, a byte for its state, and some more while free blocks are being placed.
+BYTES_A_PAGE = 10
+MOST_MEMORY = 0.6
 
 FREE_STYLES = {"round_robin": 0, "free_factor": 1, "free_count": 2, "free_count_batched": 3}
 
@@ -76,12 +81,29 @@ def set_zones(
         sets[:, at.P_HIGH_BATCH] = 1
     nodes = int(s.rule[at.R_NODES])
     for nid in range(nodes):
-        near = [(nid + step) % nodes for step in range(nodes)]
+        # The node itself, then the next ones in turn; in each the highest zone first.
+        near = sorted(range(len(zones)), key=lambda z: ((zones[z].nid - nid) % nodes, -zones[z].kind))
         for kind in range(at.NR_KINDS):
-            line = [
-                z
-                for n in near
-                for z in sorted(range(len(zones)), key=lambda z: -zones[z].kind)
-                if zones[z].nid == n and zones[z].kind <= kind and zones[z].pages
-            ]
+            line = [z for z in near if zones[z].kind <= kind and zones[z].pages]
             s.zonelist[nid * at.NR_KINDS + kind, : len(line)] = line
+
+
+def check_room(pages: int) -> None:
+    """Refuse a machine whose state would take most of this computer's memory.
+
+    Args:
+        pages: length of the index space.
+
+    Raises:
+        ZoneError: it does.
+    """
+    try:
+        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return
+    needed = pages * BYTES_A_PAGE
+    if needed > there * MOST_MEMORY:
+        raise ZoneError(
+            f"a machine of {pages} pages takes {needed / 1e9:.1f} GB to simulate, too much for a computer that has "
+            f"{there / 1e9:.1f} GB."
+        )
