@@ -6,6 +6,7 @@ import argparse
 
 from kvmlab.cli.arguments import add_json
 from kvmlab.cli.output import Output, error_note, print_json
+from kvmlab.cli.progress import ProgressLine
 from kvmlab.kvm.config import NAMED, describe, parse_config
 from kvmlab.kvm.exploration import Exploration, Violation
 from kvmlab.kvm.explore import ENGINES, explore, policy_matrix
@@ -57,20 +58,30 @@ def run(args: argparse.Namespace) -> int:
     }  # fmt: skip
     if args.policy == "all":
         configs = tuple(NAMED) if args.config == "A" else (args.config,)
-        answers = policy_matrix(configs, **options)
+        with ProgressLine(args.max_states) as progress:
+            answers = policy_matrix(configs, progress=progress, **options)
+        _note_bounds(*answers.values())
         if args.json:
             print_json({"schema": "kvmlab.policy-matrix/1", "rows": [document(a) for a in answers.values()]})
         else:
             print_matrix(answers, configs)
         return 0
-    answer = explore(parse_config(find_policy(args.policy), args.config), **options)
-    if not answer.complete:
-        error_note(f"the bound of {answer.bound:,} states was reached; what was not found may still be there")
+    with ProgressLine(args.max_states) as progress:
+        answer = explore(parse_config(find_policy(args.policy), args.config), progress=progress, **options)
+    _note_bounds(answer)
     if args.json:
         print_json(document(answer))
     else:
         print_exploration(answer)
     return 0
+
+
+def _note_bounds(*answers: Exploration) -> None:
+    """Say on standard error which explorations have not seen everything."""
+    cut = [answer for answer in answers if not answer.complete]
+    if cut:
+        under = "" if len(answers) == 1 else " under " + ", ".join(dict.fromkeys(a.config.policy.name for a in cut))
+        error_note(f"the bound of {cut[0].bound:,} states was reached{under}; what was not found may still be there")
 
 
 def _violation(violation: Violation) -> dict[str, object]:

@@ -12,7 +12,7 @@ from kvmlab.kvm.config import Config, parse_config
 from kvmlab.kvm.exploration import Exploration, TraceStep, Violation
 from kvmlab.kvm.invariants import ALARM_BITS, BY_NUMBER, CUTTING, broken
 from kvmlab.kvm.policies import POLICIES, Policy, find_policy
-from kvmlab.kvm.search_python import Found, SearchResult, search
+from kvmlab.kvm.search_python import Found, Progress, SearchResult, search
 from kvmlab.kvm.symmetry import canonical_by_vcpu
 from kvmlab.kvm.system import System
 from kvmlab.kvm.telling import tell
@@ -39,6 +39,7 @@ def explore(
     keep_going: bool = False,
     symmetry: bool = False,
     invariants: Sequence[str] | None = None,
+    progress: Progress | None = None,
 ) -> Exploration:
     """Visit every reachable state of a configuration, breadth first.
 
@@ -53,6 +54,8 @@ def explore(
         keep_going: whether to go on behind violations.
         symmetry: whether states that differ only in the names of vCPUs count as one.
         invariants: ids of those that stop the exploration; all that can if None.
+        progress: called now and then with the number of states so far (0 while the search is being compiled), and the
+            number of steps to the last of them.
 
     Raises:
         BadSearch: an unknown engine, or a bound or a number of threads out of range.
@@ -76,7 +79,7 @@ def explore(
         cutting = sum(1 << i.number for i in chosen)
     system = System(config)
     canonical = canonical_by_vcpu(system) if symmetry else None
-    used, result = _run(system, engine, threads, max_states, 0 if keep_going else cutting, canonical)
+    used, result = _run(system, engine, threads, max_states, 0 if keep_going else cutting, canonical, progress)
     violations = tuple(
         Violation(BY_NUMBER[number], found.depth, _trace(system, result, number, found, canonical))
         for number, found in sorted(result.found.items())
@@ -89,26 +92,42 @@ def explore(
 
 
 def _run(
-    system: System, engine: str, threads: int, max_states: int, cutting: int, canonical: Callable[[int], int] | None
+    system: System,
+    engine: str,
+    threads: int,
+    max_states: int,
+    cutting: int,
+    canonical: Callable[[int], int] | None,
+    progress: Progress | None,
 ) -> tuple[str, SearchResult]:
     """Choose the engine and search."""
-    if engine != "numba":
-        small = engine == "auto" and threads == 1 and max_states > SMALL
+
+    def in_python(bound: int) -> SearchResult:
         began = time.perf_counter()
-        result = search(system, cutting=cutting, max_states=SMALL if small else max_states, canonical=canonical)
+        result = search(system, cutting=cutting, max_states=bound, canonical=canonical, progress=progress)
         result.seconds = time.perf_counter() - began
-        if result.complete or not small or not _has_numba() or system.layout.words > 2:
-            if result.complete or not small:
+        return result
+
+    if engine == "python":
+        return engine, in_python(max_states)
+    if engine == "auto":
+        compiles = _has_numba() and system.layout.words <= 2
+        if not compiles or max_states <= SMALL:
+            return "python", in_python(max_states)
+        if threads == 1:
+            result = in_python(SMALL)
+            if result.complete:
                 return "python", result
-            began = time.perf_counter()
-            result = search(system, cutting=cutting, max_states=max_states, canonical=canonical)
-            result.seconds = time.perf_counter() - began
-            return "python", result
+    elif not _has_numba():
+        raise BadSearch("the engine `numba` needs the package numba, which is not installed; `python` needs nothing")
     from kvmlab.kvm.search_numba import search_compiled
 
+    if progress is not None:
+        progress(0, 0)
     return "numba", search_compiled(
-        system, cutting=cutting, max_states=max_states, threads=threads, symmetry=canonical is not None
-    )
+        system, cutting=cutting, max_states=max_states, threads=threads, symmetry=canonical is not None,
+        progress=progress,
+    )  # fmt: skip
 
 
 def _has_numba() -> bool:

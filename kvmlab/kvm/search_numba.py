@@ -17,16 +17,18 @@ from kvmlab.errors import KvmlabError
 from kvmlab.kvm.events import most_events, successors
 from kvmlab.kvm.search_kernels import build_kernels
 from kvmlab.kvm.search_parts import ROOT, Exchange, Growing, Part, joined, split, table_of
-from kvmlab.kvm.search_python import Found, SearchResult
+from kvmlab.kvm.search_python import Found, Progress, SearchResult
 from kvmlab.kvm.search_table import LINE, rehash
 from kvmlab.kvm.symmetry import canonical_by_vcpu
 from kvmlab.kvm.system import System
 from kvmlab.memory.state import WORD, write
 
-FULL = 0.68
+FULL = 0.7
 """Share of a table that may be taken."""
 _AT_ONCE = 1 << 22
-"""A table of at most so many places is made at once; a larger one is doubled up to its bound as it fills."""
+"""A table of at most so many places is made at once; a larger one grows up to its bound as it fills."""
+_DOUBLED = 1 << 24
+"""So many places, of all threads together, from which on a table grows by a half only."""
 _HISTORY = 1 << 25
 """States whose history gets its room at once: what is not written to takes no memory."""
 _MOST_EVENTS = 255
@@ -43,22 +45,35 @@ def whole_lines(n: int) -> int:
     return -(-n // LINE) * LINE
 
 
+def table_sizes(largest: int, doubled: int) -> list[int]:
+    """The sizes that a table goes through, the last one being the bound.
+
+    Args:
+        largest: the bound.
+        doubled: size from which on it grows by a half only.
+    """
+    sizes = [largest]
+    while sizes[0] > _AT_ONCE:
+        sizes.insert(0, whole_lines(sizes[0] * 2 // 3 if sizes[0] > doubled else sizes[0] // 2))
+    return sizes
+
+
 class _Search:
     """One compiled search; see `search_compiled`."""
 
-    def __init__(self, system: System, cutting: int, max_states: int, threads: int, symmetry: bool) -> None:
+    def __init__(
+        self, system: System, cutting: int, max_states: int, threads: int, symmetry: bool, progress: Progress | None
+    ) -> None:
         self.kernels = build_kernels(system.machine, cutting, threads, symmetry)
-        self.system, self.threads, self.max_states = system, threads, max_states
+        self.system, self.threads, self.max_states, self.progress = system, threads, max_states, progress
         self.words = system.layout.words
         self.canonical = canonical_by_vcpu(system) if symmetry else None
         self.stretch, most = _STRETCH[threads], most_events(system.machine)
         self.exchange = Exchange(threads, self.stretch * most, self.words)
         # A stretch may go beyond the bound by as much as the lists hold; there is always room for that.
         self.largest = whole_lines(int(max_states / FULL / threads) + self.exchange.room * threads)
-        size = self.largest
-        while size > _AT_ONCE:
-            size = whole_lines(size // 2)
-        self.parts = [Part(p, self.words, size, most) for p in range(threads)]
+        self.sizes = table_sizes(self.largest, _DOUBLED // threads)
+        self.parts = [Part(p, self.words, self.sizes[0], most) for p in range(threads)]
         room = min(self.largest, _HISTORY)
         self.history = Growing(np.empty(room, np.uint32), np.empty(room, np.uint8))
         self.pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
@@ -98,14 +113,15 @@ class _Search:
         part.used += following.n - before
 
     def _make_room(self, part: Part, more: int) -> None:
-        """Double a table that would become too full, up to its bound; beyond it only if it could not hold them."""
-        size, need = part.size, part.used + more
-        while (need > FULL * size and size < self.largest) or need >= size:
-            size = min(2 * size, self.largest) if size < self.largest else whole_lines(2 * size)
-        if size > part.size:
-            table = table_of(size, self.words)
-            rehash(part.table, part.size, table, size)
-            part.table, part.size = table, size
+        """Enlarge a table that would become too full, up to its bound; beyond it only if it could not hold them."""
+        need = part.used + more
+        if need <= FULL * part.size or (part.size >= self.largest and need < part.size):
+            return
+        enough = (size for size in self.sizes if need <= FULL * size or (size == self.largest and need < size))
+        size = next(enough, whole_lines(int(need / FULL)))
+        table = table_of(size, self.words)
+        rehash(part.table, part.size, table, size)
+        part.table, part.size = table, size
 
     def _enumerate(self, part: Part) -> None:
         """Give the states that one part has found in this level their numbers."""
@@ -181,6 +197,8 @@ class _Search:
             self._each(self._expand)
             self._each(self._insert)
             self._tell()
+            if self.progress is not None:
+                self.progress(self._states(), self.depth)
             if self._states() > self.max_states:
                 self.complete = False
                 return
@@ -229,6 +247,7 @@ def search_compiled(
     threads: int = 1,
     symmetry: bool = False,
     keep_states: bool = False,
+    progress: Progress | None = None,
 ) -> SearchResult:
     """Visit every reachable state, nearest first, with compiled step functions.
 
@@ -239,6 +258,7 @@ def search_compiled(
         threads: 1 or 2.
         symmetry: whether states that differ only in the names of vCPUs count as one.
         keep_states: whether the result lists the states.
+        progress: told now and then how many states there are, and how deep they lie.
 
     Raises:
         TooLarge: a state needs more than two words, or the memory is not there.
@@ -249,7 +269,7 @@ def search_compiled(
             f" and {_MOST_EVENTS} steps from one state"
         )
     try:
-        search = _Search(system, cutting, max_states, threads, symmetry)
+        search = _Search(system, cutting, max_states, threads, symmetry, progress)
         result = search.run()
     except MemoryError:
         raise TooLarge(f"there is no memory for {max_states:,} states; give a smaller max_states") from None

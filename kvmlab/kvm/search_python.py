@@ -16,6 +16,11 @@ from kvmlab.memory.state import read
 
 _STRETCH = 128
 """States whose steps are looked up together."""
+_TELL_EVERY = 1 << 13
+"""States between two words about progress."""
+
+Progress = Callable[[int, int], None]
+"""Called now and then with the number of states so far, and how deep the last ones lie."""
 
 
 @dataclass(slots=True)
@@ -63,6 +68,7 @@ def search(
     max_states: int,
     keep_states: bool = False,
     canonical: Callable[[int], int] | None = None,
+    progress: Progress | None = None,
 ) -> SearchResult:
     """Visit every reachable state, nearest first.
 
@@ -72,6 +78,7 @@ def search(
         max_states: how many states may be kept.
         keep_states: whether the result lists the states.
         canonical: the representative of a state among those that differ only in the names of vCPUs.
+        progress: told now and then how many states there are, and how deep they lie.
     """
     alarm = system.layout.fields["alarm"][0]
     alarm_mask = ((1 << alarm.width) - 1) << alarm.at
@@ -124,6 +131,8 @@ def search(
                                 continue
                         parents[y] = s
                         following.append(y)
+            if progress is not None and begin % _TELL_EVERY == 0:
+                progress(len(parents), depth)
             if len(parents) > max_states:
                 complete = False
                 break

@@ -30,6 +30,25 @@ def test_a_bound_that_is_reached_is_said_and_promises_nothing() -> None:
     assert not explore("c_69", max_states=334).complete
 
 
+def test_a_bound_never_turns_into_no_violation() -> None:
+    """Whatever the bound, either everything was seen or it is said; and what is told under a bound is true."""
+    whole = {v.invariant.id: v.depth for v in explore("c_69").violations}
+    for bound in range(1, 336, 7):
+        answer = explore("c_69", max_states=bound)
+        assert answer.complete == (bound >= 335)
+        assert {(v.invariant.id, v.depth) for v in answer.violations} <= whole.items()
+        assert "no more can be said" in str(answer)
+
+
+def test_numba_that_is_not_there_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kvmlab.kvm import explore as module
+
+    monkeypatch.setattr(module, "_has_numba", lambda: False)
+    with pytest.raises(BadSearch, match="not installed"):
+        explore("d", engine="numba")
+    assert explore("d").engine == "python"
+
+
 def test_the_same_question_has_the_same_answer() -> None:
     first, second = explore("c_69"), explore("c_69")
     assert first.violations == second.violations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import pytest
 from kvmlab.cli import explore as explore_command
 from kvmlab.cli import kvm_matrix as matrix_command
 from kvmlab.errors import KvmlabError
+from kvmlab.kvm.config import parse_config
+from kvmlab.kvm.explore import explore
+from kvmlab.kvm.policies import find_policy
 
 
 def _run(*words: str) -> int:
@@ -130,3 +134,40 @@ def test_a_recorded_row_that_differs_is_named_and_is_the_exit_status(
     assert "open: nothing explains it yet" in capsys.readouterr().out
     with pytest.raises(KvmlabError, match=r"no recorded matrix of a 7\.3 kernel"):
         _run("kvm-matrix", "--kernel", "7.3", "--against", str(tmp_path))
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_long_run_tells_how_far_it_is_and_wipes_that_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kvmlab.cli import progress
+
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "INTERVAL", 0.0)
+    terminal = _Terminal()
+    with progress.ProgressLine(10_000, terminal) as line:
+        answer = explore(parse_config(find_policy("c_69"), "A,vcpus=2"), engine="python", progress=line)
+    assert answer.states == 9_760
+    shown = terminal.getvalue().split("\r")
+    assert any("states of at most 10,000" in text for text in shown)
+    assert shown[-1] == ""
+    assert shown[-2].strip() == ""
+
+
+def test_nothing_is_told_in_a_pipe_or_of_a_short_run() -> None:
+    from kvmlab.cli.progress import ProgressLine
+
+    pipe, terminal = io.StringIO(), _Terminal()
+    for stream in (pipe, terminal):
+        with ProgressLine(10_000, stream) as line:
+            explore("d", progress=line)
+        assert stream.getvalue() == ""
+
+
+def test_the_bound_is_told_for_every_policy_that_reached_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("explore", "--policy", "all", "--config", "A,zaps=1", "--max-states", "305") == 0
+    captured = capsys.readouterr()
+    assert "bound reached" in captured.out
+    assert "under try-get-early-checks, v11-early-checks, v11-one-line-fix, refcounted-page;" in captured.err

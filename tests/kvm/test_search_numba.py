@@ -86,6 +86,21 @@ def test_a_bound_that_is_reached_is_said() -> None:
     assert explore(config, engine="numba", max_states=9_760).complete
 
 
+def test_two_threads_are_not_forgotten_by_the_automatic_choice() -> None:
+    answer = explore(parse_config(find_policy("c_69"), "A,vcpus=2"), threads=2, max_states=200_000)
+    assert (answer.engine, answer.threads, answer.states) == ("numba", 2, 9_760)
+
+
+def test_progress_is_told_and_the_bound_never_hides_a_state() -> None:
+    told: list[tuple[int, int]] = []
+    config = parse_config(find_policy("c_69"), "A,vcpus=2")
+    answer = explore(config, engine="numba", max_states=9_759, progress=lambda n, depth: told.append((n, depth)))
+    assert not answer.complete
+    assert told[0] == (0, 0)
+    assert told == sorted(told)
+    assert told[-1][0] == answer.states
+
+
 def test_the_same_question_has_the_same_answer() -> None:
     config = parse_config(find_policy("c_69"), "A,vcpus=2")
     interpreted = explore(config, engine="python")
