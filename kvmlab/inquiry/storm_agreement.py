@@ -99,3 +99,27 @@ def _why(field: str, said: str, seen: Mapping[str, Any] | pd.Series[Any]) -> str
     if field == "bad pages" and str(seen["printed"]) == said:
         return UNSEEN
     return OTHERS if field == "full groups" else OPEN
+
+
+def df_storms_beside(agreement: pd.DataFrame) -> pd.DataFrame:
+    """One row a storm: each recorded field, with the model's value beside it where that is another.
+
+    Args:
+        agreement: as `df_storm_agreement` returns it.
+
+    Returns:
+        kernel, run, puts, bad pages, full groups, ends (texts: `200`, or `30; predicted 31`), agrees (how many of the
+        four), note, injected.
+    """
+    import pandas as pd
+
+    rows = []
+    for (kernel, run), part in agreement.groupby(["kernel", "run"], sort=False):
+        told = {
+            str(row["field"]): str(row["recorded"]) + ("" if row["agrees"] else f"; predicted {row['predicted']}")
+            for row in part.to_dict("records")
+        }
+        agrees = f"{int(part['agrees'].sum())} of {len(part)}"
+        last = {"agrees": agrees, "note": "; ".join(filter(None, part["note"])), "injected": part["injected"].iloc[0]}
+        rows.append({"kernel": kernel, "run": run} | told | last)
+    return pd.DataFrame(rows)

@@ -8,7 +8,7 @@ import pytest
 
 from kvmlab.capture.shelf import shipped_runs
 from kvmlab.inquiry.kvm_agreement import OPEN
-from kvmlab.inquiry.storm_agreement import UNSEEN, df_storm_agreement, predict_storm
+from kvmlab.inquiry.storm_agreement import UNSEEN, df_storm_agreement, df_storms_beside, predict_storm
 
 
 @pytest.mark.slow
@@ -31,5 +31,7 @@ def test_the_short_storm_is_predicted_and_other_runs_are_left_alone(root: Path) 
     assert table["agrees"].all()
     assert table.loc["full groups", "recorded"] == "2 x 30"
     assert table.loc["puts", "predicted"] == "70"
+    wide = df_storms_beside(table.reset_index().assign(agrees=[True, False, True, True], predicted="71")).iloc[0]
+    assert (wide["puts"], wide["bad pages"], wide["agrees"]) == ("70", "70; predicted 71", "3 of 4")
     for name in ("storm-2vcpu", "control-touched", "machine", "storm-1vcpu-second-minute"):
         assert predict_storm(runs[name]) is None, name
