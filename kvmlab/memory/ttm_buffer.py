@@ -71,6 +71,16 @@ class TtmBuffer:
         pfns: NDArray[np.uint64] = np.repeat(self.pfn, sizes) + (np.arange(self.pages) - starts).astype(np.uint64)
         return pfns
 
+    def dma_addresses(self, offset: int = 0) -> NDArray[np.uint64]:
+        """The bus address of every page (tt->dma_address), as direct mapping gives them; an IOMMU gives others.
+
+        Args:
+            offset: what the device adds to a physical address, in bytes.
+        """
+        import numpy as np
+
+        return (self.page_pfns() << np.uint64(12)) + np.uint64(offset)
+
     def is_tail(self) -> NDArray[np.bool_]:
         """For every page of the vector whether it is a tail, which has refcount 0."""
         import numpy as np
@@ -111,6 +121,21 @@ class TtmBuffer:
         return mine == theirs and self.from_pool.tolist() == other.from_pool.tolist()
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def buffer_pages(size: int, extra_pages: int = 0) -> int:
+    """Pages of a buffer of so many bytes: rounded up, and what a driver wants behind it.
+
+    Args:
+        size: bytes, at least 1.
+        extra_pages: the driver's.
+
+    Source: ttm_tt_init_fields of drivers/gpu/drm/ttm/ttm_tt.c, 6.12.117.
+
+    >>> buffer_pages(33_177_600), buffer_pages(8193)
+    (8100, 3)
+    """
+    return -(-size // 4096) + extra_pages
 
 
 def fewest_blocks(pages: int, largest: int = 10) -> int:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from kvmlab.memory import buddy_state as at
 from kvmlab.memory.ttm import TtmError, TtmNoMemory, TtmPool, caching_of
-from kvmlab.memory.ttm_buffer import TtmBuffer
+from kvmlab.memory.ttm_buffer import TtmBuffer, buffer_pages
 from kvmlab.memory.ttm_state import Caching
-from kvmlab.memory.zone import PAGE_SIZE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +37,7 @@ class GraphicsObject:
     @property
     def pages(self) -> int:
         """Pages of 4 KiB."""
-        return -(-self.bytes // PAGE_SIZE)
+        return buffer_pages(self.bytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from kvmlab.memory import ttm_state as tt
 from kvmlab.memory.buddy import Buddy
 from kvmlab.memory.buddy_check import violations
 from kvmlab.memory.ttm import TtmDevice, TtmError, TtmNoMemory, TtmPool
-from kvmlab.memory.ttm_buffer import TtmBuffer, fewest_blocks, highest_tail_share, scattered_tail_share
+from kvmlab.memory.ttm_buffer import TtmBuffer, buffer_pages, fewest_blocks, highest_tail_share, scattered_tail_share
 from kvmlab.memory.ttm_state import Caching
 from kvmlab.memory.ttm_text import device_page_pool, page_pool, read_page_pool_shrink
 from kvmlab.memory.zone import Zone
@@ -129,6 +129,29 @@ class TestKernelsOwnTests:
         pool.free(buffer)
         pool.fini()
         assert pool.pooled_pages == 0
+
+    @pytest.mark.parametrize("release", GENERATIONS)
+    @pytest.mark.parametrize("order", [0, 2, 11])
+    def test_alloc_basic_dma_addr(self, release: str, order: int) -> None:
+        pool = pool_on("64MiB", release, devices=(TtmDevice(dma_alloc=True),), x86=False)
+        buffer = pool.alloc(1 << order, "uc")
+        addresses = buffer.dma_addresses()
+        assert buffer.pages == len(addresses) == 1 << order
+        assert addresses.all()
+        assert (addresses >> np.uint64(12)).tolist() == buffer.page_pfns().tolist()
+
+    @pytest.mark.parametrize("release", GENERATIONS)
+    def test_pools_of_a_device(self, release: str) -> None:
+        """Every list of a DMA pool is there and empty; a device that has none gets no list of its own."""
+        pool = pool_on("64MiB", release, devices=(TtmDevice(dma_alloc=True),), x86=False)
+        own = [kind for kind in pool.state.queue.tolist() if kind >= tt.GLOBAL_TYPES]
+        assert len(own) == 33
+        assert all(pool.pool_list(kind) == [] for kind in own)
+        plain = pool_on("64MiB", release)
+        assert [kind for kind in plain.state.queue.tolist() if kind >= tt.GLOBAL_TYPES] == []
+
+    def test_sizes_that_are_not_whole_pages(self) -> None:
+        assert (buffer_pages(4096), buffer_pages(8192 + 4096 - 1), buffer_pages(4096, extra_pages=2)) == (1, 3, 3)
 
     def pre_populated(self, release: str, pages: int, caching: str) -> TtmPool:
         pool = pool_on("64MiB", release, devices=(TtmDevice(dma_alloc=True),), x86=False)
