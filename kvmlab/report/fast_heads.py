@@ -21,7 +21,7 @@ _BEGINS = (
     "Modules linked in:", "Unloaded tainted modules:", "CPU: ", "Pid: ", "Tainted: ", "Hardware name:", "Workqueue:",
     "Stopper:", "Sched_ext:", "Call Trace:", "Call trace:", "Backtrace:", "---[ end ", "Code:", "Instruction dump:",
     "Krnl ", "User ", "Code Start:", "--------", "========", "Caller[", "(inlined by)", "YZrvWEST", "Exception stack",
-    "Frame format", "Register ", "Control: ", "Flags: ", "Instruction DUMP",
+    "8<--", "Frame format", "Register ", "Control: ", "Flags: ", "Instruction DUMP",
 )  # fmt: skip
 # Heads that registers, raw stacks, markers and addresses begin with, whatever follows.
 _ODD = re.compile(

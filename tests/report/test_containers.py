@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -53,3 +54,10 @@ def test_a_container_changes_nothing(style: str, name: str) -> None:
 def test_the_fast_way_reads_each_container_alike(style: str) -> None:
     text = STYLES[style](list(messages(NAMES[0])))
     check(text.encode() if isinstance(text, str) else text, "python", 4096)
+
+
+@pytest.mark.parametrize("engine", ["python", "numba"])
+@pytest.mark.parametrize("path", sorted(LOGS.glob("*.log")), ids=lambda path: path.stem)
+def test_the_fast_way_reads_each_golden_log_alike(path: Path, engine: str) -> None:
+    check(str(path), engine)
+    check(str(path), engine, 1500)
