@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from bisect import bisect_left
 from html import unescape
 
 from kvmlab.text.charset import charset_decoder
@@ -20,6 +21,8 @@ _TOKEN = re.compile(
 )
 _PRE_STYLE = re.compile(rb"white-space:\s*(?:pre|break-spaces)", re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z!][^<>]{0,4000}>")
+# Deeper quoting is taken for this deep.
+_DEEPEST = 50
 _CELL = re.compile(r"</t[dh]>\s*<t[dh]\b[^<>]{0,4000}>", re.IGNORECASE)
 
 
@@ -37,11 +40,15 @@ def html_stretch(lines: Lines, *, sure: bool = False, charset: str | None = None
     ):
         return None
     characters = charset_decoder(charset)
-    return Stretch(0, len(data), lambda raw: row_text(characters(raw)), _rows(data))
+    rows, marks = _rows(data)
+    return Stretch(0, len(data), lambda raw: row_text(characters(raw)), rows, marks=marks)
 
 
-def _rows(data: bytes) -> array[int]:
+def _rows(data: bytes) -> tuple[array[int], dict[int, str]]:
+    """Where the rows begin, and the quote marks of those that stand in `<blockquote>`."""
     rows = array("Q", [0])
+    # Offsets at which the depth of quoting changes, and what it is from there on.
+    depths: list[tuple[int, int]] = []
 
     def begin(offset: int) -> None:
         if rows[-1] < offset < len(data):
@@ -74,8 +81,21 @@ def _rows(data: bytes) -> array[int]:
             if name in (b"pre", b"textarea") or (name == b"div" and not closing and _PRE_STYLE.search(match[4])):
                 pre = max(0, pre - 1) if closing else pre + 1
             begin(at if closing or name in (b"br", b"hr", b"pre") else start)
+            if name == b"blockquote":
+                before = depths[-1][1] if depths else 0
+                depths.append((start, min(_DEEPEST, before + 1) if not closing else max(0, before - 1)))
             broken = name == b"br"
-    return rows
+    return rows, _marks(rows, depths)
+
+
+def _marks(rows: array[int], depths: list[tuple[int, int]]) -> dict[int, str]:
+    marks: dict[int, str] = {}
+    for k, (start, depth) in enumerate(depths):
+        stop = depths[k + 1][0] if k + 1 < len(depths) else rows[-1] + 1
+        if depth and start < stop:
+            first, last = bisect_left(rows, start), bisect_left(rows, stop)
+            marks.update(dict.fromkeys(rows[first:last], "> " * depth))
+    return marks
 
 
 def row_text(text: str) -> str:

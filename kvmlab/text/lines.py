@@ -11,7 +11,7 @@ import codecs
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kvmlab.text.encoding import Encoding, encoding_of
@@ -35,6 +35,7 @@ class Stretch:
         decode: what makes characters of the bytes of one row.
         rows: offsets at which rows begin; None for the physical lines.
         plain: whether a part of a row can be decoded by itself.
+        marks: quote marks that stand for the markup around a row, by the offset at which it begins.
     """
 
     start: int
@@ -42,6 +43,7 @@ class Stretch:
     decode: Callable[[bytes], str]
     rows: Sequence[int] | None = None
     plain: bool = False
+    marks: Mapping[int, str] | None = None
 
 
 class Lines:
@@ -109,6 +111,11 @@ class Lines:
         """Whether all rows are read as they stand."""
         return not self._stretches
 
+    @property
+    def quotes(self) -> bool:
+        """Whether markup around some rows says that they are quoted."""
+        return any(stretch.marks for stretch in self._stretches)
+
     def is_split(self, row: int) -> bool:
         """Whether a row begins within a line because a second log record was found there."""
         return self.starts[row - 1] in self.splits
@@ -149,7 +156,9 @@ class Lines:
             k = bisect_right(self._stretch_starts, start) - 1
             if k >= 0 and start < self._stretches[k].stop:
                 if nth == 0 and (row == len(self) or self.starts[row] != self.starts[row + 1]):
-                    return self._stretches[k].decode(self.data[start:stop])[:MAX_LINE].rstrip("\r\n")
+                    marks = self._stretches[k].marks
+                    mark = marks.get(start, "") if marks else ""
+                    return mark + self._stretches[k].decode(self.data[start:stop])[:MAX_LINE].rstrip("\r\n")
                 if self._memo[0] != owner:
                     self._memo = owner, self._stretches[k].decode(self.data[start : self.starts[owner]]).split("\n")
                 return self._memo[1][nth][:MAX_LINE] if nth < len(self._memo[1]) else ""

@@ -36,7 +36,7 @@ PAIRS: tuple[Pair, ...] = (
     Pair(
         "page line",
         r"page: ?\S*",
-        r"(?:refcount|count|mapcount|mapping|index)\S* *\S*$",
+        r"(?:refcount|count|mapcount|mapping|index|flags)\S* *\S*$",
         r"(?:mapcount:|mapping:|index:|pfn:0x|compound_mapcount|\((?:null|ptrval|____ptrval____)\)"
         r"|[0-9a-f]{8,16} index:)",
         ("page:ffffea0002f914c0 refcount:0 mapcount:0", "mapping:0000000000000000 index:0x0 pfn:0xbe453"),
@@ -148,9 +148,9 @@ PAIRS: tuple[Pair, ...] = (
     ),
     Pair(
         "frame",
-        rf"\[<?{_HEX}{{8,16}}",
+        rf"(?:<\w+> )?\[<?{_HEX}{{8,16}}",
         rf"\[<?{_HEX}{{8,16}}>?\]$",
-        r"(?:\? )?[A-Za-z_][\w.$]*\+0x",
+        r"(?:\? )?(?::\w+:)?[A-Za-z_][\w.$]*\+0x",
         ("[f61eddf0] [c0146470]", "alloc_zeroed_user_highpage_movable.constprop.0+0x18/0x48"),
     ),
     Pair(

@@ -433,7 +433,7 @@ ROWS: tuple[Row, ...] = (
         "dmesg_cut_within",
         Stage.TIME,
         "[",
-        r"\[ *(?:\d{1,12}\.\d{3,5}|\.\d{6}|\d{7,18})\](?= |\[)",
+        r"\[ *(?:\d{1,12}\.\d{3,5}|\.\d{6})\](?= |\[)",
         "[252080.14132] BUG: Bad page state",
         "BUG: Bad page state",
         whole=True,

@@ -84,7 +84,7 @@ def _read(source: Source, limit: int, depth: int, leaf: Leaf | None) -> Text:
 
 def _read_log(source: Source, lines: Lines, kind: str | None) -> Text:
     """Read a text without mail headers."""
-    quoted = kind in (None, "html") and _is_quoted(source.data, lines)
+    quoted = kind in (None, "html") and (lines.quotes or _is_quoted(source.data, lines))
     found = _scan_twice(lines, quoted)
     lines = found.lines
     if quoted or not found.mostly_kernel():

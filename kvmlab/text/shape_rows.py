@@ -66,7 +66,8 @@ SHAPES: tuple[Shape, ...] = (
     ),
     Shape(
         "unable",
-        r"(?:Unable to handle kernel|#PF: |PGD [0-9a-f]+ |\*pd[pe]?t? ?= ?[0-9a-f]|Faulting instruction address"
+        r"(?:(?:CPU \d{1,5} )?Unable to handle kernel"
+        r"|#PF: |PGD [0-9a-f]+ |\*pd[pe]?t? ?= ?[0-9a-f]|Faulting instruction address"
         r"|Unhandled fault)",
         "Unable to handle kernel paging request at virtual address dead000000000100",
     ),
@@ -191,20 +192,23 @@ SHAPES: tuple[Shape, ...] = (
     ),
     Shape(
         "registers",
-        r"(?:[RE][A-D]X|[RE][SD]I|[RE][BS]P|R(?:0\d|1[0-5])|[CDEFGS]S|CR[0-8]|DR[0-7]|PKRU)(?:: ?"
+        r"(?:[RE][A-D]X|[RE][SD]I|[RE][BS]P|R(?:0\d|1[0-5])|[CDEFGS]S|CR[0-8]|DR[0-7]|PKRU)(?:: {0,2}"
         r"|:)\(?[0-9a-f]{3,16}|(?:x\d{1,2}|r\d{1,2}|fp|ip|gp|tp|t\d|s\d{1,2}) ?: ?[0-9a-f]{8,16}\b",
         "RAX: ffffffffffffffda RBX: 0000560a64915500 RCX: 00007faa23e81c5b",
     ),
     Shape(
         "registers_named",
         rf"(?:[er]?[a-d]x|[er]?[sd]i|[er]?[bs]p|[gildo][0-7]|d[0-7]|r\d\d-\d\d|%[A-Z]|psr|pc|ra|FS|GS|[CE]?FLAGS|CRMD|PRMD"
-        rf"|ESTAT|TSTATE|TPC|IASQ|IAOQ|IIR|NIP|Status|Cause|BadVA|[Cc]ontrol|knlGS|\$ ?\d+) *:? *{_HEX}{{8,16}}\b",
+        rf"|ESTAT|EUEN|ECFG|BADV|PRID|ERA|TSTATE|TPC|IASQ|IAOQ|IIR"
+        rf"|ORIG_R28|NIP|[atus]\d|Status|Cause|BadVA|[Cc]ontrol|knlGS|\$ ?\d+) *:? *{_HEX}{{8,16}}\b",
         "eax: 00000000   ebx: c11bb6f4   ecx: 00000001   edx: c11bb6f4",
     ),
     Shape(
         "state",
-        r"(?:Flags: [nN][zZ][cC][vV] |Register [a-z]\w{1,2} information: |R:\d T:\d IO:\d|CPU: {2,}\d+ |Frame format=\d"
-        r"|YZrvWESTHLNXBCVM|(?:Mem|Data) abort info:|(?:ESR|FAR|ISS) = 0x|(?:user|swapper) pgtable: )",
+        r"(?:Flags: [nN][zZ][cC][vV] |Register [a-z]\w{1,2} information: |R:\d T:\d IO:\d|CPU: {2,}\d+ "
+        r"|SR: [0-9a-f]{4} |IAOQ\[\d\]: |RP\(r2\): |(?:NIP|LR) \[[0-9a-f]{8}|RSP <"
+        r"|last sysfs file: |CPU \d{1,5}\s*$|Frame format=\d|YZrvWESTHLNXBCVM"
+        r"|(?:Mem|Data) abort info:|(?:ESR|FAR|ISS) = 0x|(?:user|swapper) pgtable: )",
         "Flags: nZCv  IRQs on  FIQs on  Mode SVC_32  ISA ARM  Segment none",
     ),
     Shape(
@@ -238,7 +242,11 @@ SHAPES: tuple[Shape, ...] = (
         r"Disabling lock debugging due to kernel taint",
         "Disabling lock debugging due to kernel taint",
     ),
-    Shape("fixup", r"Trying to fix it up, but a reboot is needed", "Trying to fix it up, but a reboot is needed"),
+    Shape(
+        "fixup",
+        r"Trying to fix it up, but a reboot is needed|Fixing recursive fault|note: .{1,20}\[\d+\] exited",
+        "Trying to fix it up, but a reboot is needed",
+    ),
     Shape(
         "kasan",
         r"(?:(?:Read|Write) of size \d+ at addr|(?:Allocated|Freed) by task|The buggy address|Kernel Offset:"

@@ -12,7 +12,7 @@ from kvmlab.text.names import Names
 from kvmlab.text.pairs import pair_of
 from kvmlab.text.quotes import peel
 from kvmlab.text.scan import FRAGMENT, KERNEL, PLAIN, SHAPE, Scan
-from kvmlab.text.width import LONG_SHARE, SLACK, Candidate, Width, width_of
+from kvmlab.text.width import LONG_SHARE, SLACK, Candidate, Width, terminal_width, width_of
 
 _FOLLOWS = re.compile(rb"(?<=[KSPN])[SPN]")
 # Beyond this many pieces nothing is one record of a kernel log.
@@ -56,7 +56,8 @@ def plan_joins(scan: Scan, first: int, last: int, *, mail: bool) -> Plan:
     candidates = list(_candidates(scan, first, last, lengths, links))
     # In bare text of no mail only halves of kernel lines show that it was wrapped.
     telling = candidates if prefixed or mail else [c for c in candidates if c.paired]
-    width = width_of(telling, lengths.longest, _apart(scan, telling), lengths.share_longer)
+    width = None if prefixed or mail else terminal_width(candidates, lengths.longest)
+    width = width or width_of(telling, lengths.longest, _apart(scan, telling), lengths.share_longer)
     flowed = sum(c.above_blank for c in candidates) >= 3
     for c in candidates:
         # What stands below a line that is no log text is none either.
@@ -164,7 +165,7 @@ def _link(c: Candidate, width: Width | None, prefixed: bool, shape: bool, flowed
         return None
     if c.paired:
         return Link("words", "the two lines are halves of one by their contents")
-    if c.above_blank and flowed and (prefixed or not shape):
+    if c.above_blank and flowed and (prefixed or not shape) and c.above + c.first_word >= _NARROW:
         return Link("flowed", "the line above ends in the blank that marks a soft line break")
     if width and width.kind == "words" and (prefixed or not shape) and c.above + 1 + c.first_word > width.columns:
         return Link(

@@ -12,6 +12,7 @@ _LEAST, _LEAST_WORDS = 40, 60
 # Lines that may be longer than the width of a mailer's wrap, by how much, and how many candidates count without proof.
 LONG_SHARE, SLACK, _UNPROVED = 0.08, 16, 3
 _TERMINAL, _NO_MAIL = 79, 101
+_STANDARD = 80
 _USUAL = (79, 80, 81, 100, 120, 132)
 
 
@@ -71,6 +72,24 @@ def width_of(
     found = _words(candidates)
     # A mailer that wraps leaves no long lines.
     return None if found is None or longer(found.columns + SLACK) > LONG_SHARE else found
+
+
+def terminal_width(candidates: Sequence[Candidate], longest: Callable[[bool], int]) -> Width | None:
+    """The width of a terminal whose text was copied: one that terminals have, which lines fill and none passes.
+
+    Args:
+        candidates: the lines that may be continuations.
+        longest: length of the longest line, as in `width_of`.
+
+    >>> terminal_width([Candidate(n, 80, 80, 5, False, False) for n in range(2)], lambda whole: 80).columns
+    80
+    """
+    columns = longest(False)
+    full = sum(c.above == columns for c in candidates)
+    if full >= 2 and columns in _USUAL:
+        return Width("columns", columns)
+    # One line alone may happen to be so long.
+    return Width("columns", columns, certain=False) if full == 1 and columns == _STANDARD else None
 
 
 def _columns(candidates: Sequence[Candidate], whole: bool, longest: Callable[[bool], int], apart: int) -> Width | None:

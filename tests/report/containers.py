@@ -390,6 +390,7 @@ STYLES: dict[str, Callable[[Messages], str | bytes]] = {
     "mbox-thread": lambda ms: mbox(said(dmesg(ms)), marked(said(dmesg(ms)), "> ") + "\nthanks\n"),
     # terminals, encodings, archives
     "columns": lambda ms: columns(dmesg(ms), 80),
+    "columns-bare": lambda ms: columns(bare(ms), 80),
     "columns-level": lambda ms: columns(lines(f"kern  :{_LEVELS[m.level]:<6}: {stamp(m)}" for m in ms), 132),
     "no-break-blanks": lambda ms: dmesg(ms).replace(" ", "\u00a0"),
     "no-width-blanks": lambda ms: dmesg(ms).replace("[", "\u200b["),

@@ -192,3 +192,25 @@ def test_a_bare_log_in_a_page_of_prose():
     text = check(page.encode())
     assert messages(text) == MESSAGES * 2
     assert len(text.log_blocks) == 2
+
+
+def test_blockquotes_of_a_page_are_quoting() -> None:
+    log = "[    1.000001] BUG: Bad page state in process kl  pfn:12345\n[    1.000002] flags: 0x0()\n"
+    mail = (
+        "From: A <a@example.org>\nDate: Wed, 31 Jul 2024 12:41:34 +0100\nSubject: x\nMIME-Version: 1.0\n"
+        "Content-Type: text/html\n\n<html><body><p>My words</p><blockquote type=cite>His words<blockquote><pre>"
+        f"{log}</pre></blockquote>again his</blockquote><p>mine</p></body></html>\n"
+    )
+    (part,) = read_text(mail.encode()).parts
+    (block,) = part.text.log_blocks
+    assert block.quote_depth == 2
+    depths = {record.text: record.quote_depth for record in part.text.records if record.text.strip()}
+    assert depths["My words"] == depths["mine"] == 0
+    assert depths["His words"] == depths["again his"] == 1
+    assert depths["flags: 0x0()"] == 2
+
+
+@pytest.mark.parametrize("deep", [10_000])
+def test_blockquotes_without_end(deep: int) -> None:
+    page = "<html><body>" + "<blockquote>" * deep + "<pre>[    1.000001] BUG: Bad page state</pre>" + "</body></html>"
+    assert [r.text for r in read_text(page.encode()).logs()] == ["BUG: Bad page state"]
