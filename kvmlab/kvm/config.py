@@ -8,7 +8,7 @@ from kvmlab.errors import KvmlabError
 from kvmlab.kvm.policies import Policy
 
 DRIVERS = ("none", "good", "bad")
-DRIVER_PAGES = ("tail", "refcounted", "uncounted")
+DRIVER_PAGES = ("tail", "refcounted", "uncounted", "compound")
 
 
 class BadConfig(KvmlabError):
@@ -32,7 +32,8 @@ class Config:
         reads, writes: what the guest does.
         driver: `none`; `good`: it unmaps its page before it frees it; `bad`: it frees without unmapping.
         driver_page: what it lends through PFNMAP: `tail` of a non-compound block (count 0), a `refcounted` page
-            (count 1), or one that KVM's heuristic calls `uncounted` (reserved, or without struct page).
+            (count 1), one that KVM's heuristic calls `uncounted` (reserved, or without struct page), or a tail of a
+            `compound` block: its own count is 0, gets and puts are the head's, whose count is shown.
         nested: whether a mapping outside the notifier exists (kvm_vcpu_map), of the driver's page or else of gfn 0.
         unsafe: the module parameter allow_unsafe_mappings.
         tlb: whether each vCPU caches translations.
@@ -99,10 +100,11 @@ NAMED: dict[str, dict[str, int | bool | str]] = {
 CONFIG_WORDS = {
     "A": "anonymous page, one munmap",
     "T": "driver's tail page",
+    "T,driver_page=compound": "driver's tail, compound block",
     "R": "driver's counted page, two vCPUs",
     "X": "tail freed without unmapping: the driver's bug",
 }
-"""What each of `NAMED` is, in a few words."""
+"""What each of `NAMED`, and of some others, is in a few words."""
 
 
 def parse_config(policy: Policy, text: str) -> Config:

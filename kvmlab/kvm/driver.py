@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvmlab.kvm.host import NOTHING, invalidate_end, invalidate_start
-from kvmlab.kvm.machine import COUNTED, DRIVER_FRAME, UNCOUNTED, Machine
+from kvmlab.kvm.machine import DRIVER_FRAME, UNCOUNTED, Machine, has_reference
 from kvmlab.memory.ledger import DRIVER, Ledger
 from kvmlab.memory.page import (
     ANON,
@@ -50,14 +50,15 @@ def next_driver_action(s: int, c: Machine) -> int:
 def free_block(s: int, page: int, ledger: Ledger | None, c: Machine) -> int:
     """Free the block that the page belongs to.
 
-    The page of a refcounted mapping loses the driver's reference. A tail of a non-compound block is freed with its
-    block, whatever its count: if somebody still holds it, the test reports "nonzero _refcount" and the block is lost.
+    The page of a refcounted mapping, or the head of a compound block, loses the driver's reference. A tail of a
+    non-compound block is freed with its block, whatever its count: if somebody still holds it, the test reports
+    "nonzero _refcount" and the block is lost.
     """
     m = c.matter
-    others = refcount(s, page, m) - (1 if c.driver_kind == COUNTED else 0)
+    others = refcount(s, page, m) - has_reference(c)
     if c.driver == 1 and c.driver_kind != UNCOUNTED and others > 0:
-        s = raise_alarm(s, FREED_WHILE_HELD if c.driver_kind == COUNTED else BLOCK_LOST, m)
-    if c.driver_kind == COUNTED:
+        s = raise_alarm(s, FREED_WHILE_HELD if has_reference(c) != 0 else BLOCK_LOST, m)
+    if has_reference(c) != 0:
         # The driver gives the page up: if somebody still holds it, his put frees it, and rightly.
         return put_page(write(s, m.use, page, ANON), page, DRIVER, ledger, m)
     bad = c.driver_kind != UNCOUNTED and others != 0 and m.check_pages != 0

@@ -146,7 +146,8 @@ def predict(case: PageCase, kernel: KernelRelease | str, *, secretmem: bool = Tr
 def _pfnmap(case: PageCase, policy: Policy) -> Prediction:
     """A page behind PFNMAP: the policy's lookup decides."""
     uncounted = case.block in ("mmio", "reserved")
-    kind = "uncounted" if uncounted else "refcounted" if case.own_count else "tail"
+    tail = "compound" if case.block == "compound" else "tail"
+    kind = "uncounted" if uncounted else "refcounted" if case.own_count else tail
     system = System(Config(policy, gfns=0, pages=0, zaps=0, driver="good", driver_page=kind, tracked=True))
     c = system.machine
     outcomes, references = [], []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvmlab.kvm.host import EXITED, IDLE, LOCKED, NOTHING, PAGE, POST_CHECK, ZERO_PAGE
-from kvmlab.kvm.machine import UNCOUNTED, Machine
+from kvmlab.kvm.machine import COMPOUND, UNCOUNTED, Machine
 from kvmlab.memory.folio_batch import mark_page_accessed
 from kvmlab.memory.ledger import FAULT, Ledger
 from kvmlab.memory.page import (
@@ -41,6 +41,12 @@ def exit_with_error(s: int, v: int, why: int, c: Machine) -> int:
     """KVM_RUN returns -EFAULT; the fault stays as it was, without what it found, and the vCPU does not run again."""
     s = raise_alarm(s, why, c.matter)
     return write(write(s, c.got, v, NOTHING), c.pc, v, EXITED)
+
+
+@model_code
+def own_count(s: int, page: int, c: Machine) -> int:
+    """The count that KVM's rule looks at: the page's own, which is 0 for every tail, compound or not."""
+    return 0 if c.driver_kind == COMPOUND else refcount(s, page, c.matter)
 
 
 @model_code
@@ -131,7 +137,7 @@ def follow(s: int, v: int, ledger: Ledger | None, c: Machine) -> int:
     if pte == NOTHING:
         return end_fault(s, v, c)
     page = pte - PAGE
-    held = refcount(s, page, c.matter) > 0
+    held = own_count(s, page, c) > 0
     if c.driver_kind == UNCOUNTED:
         s = write(s, c.got, v, pte)
         return write(s, c.pc, v, POST_CHECK if c.early_checks != 0 else LOCKED)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kvmlab.kvm.config import DRIVERS, Config
+from kvmlab.kvm.config import DRIVER_PAGES, DRIVERS, Config
 from kvmlab.kvm.policies import Remapped, Zap
 from kvmlab.memory.page import DRIVER_OWNED, Matter
-from kvmlab.memory.state import Field, Layout, write
+from kvmlab.memory.state import Field, Layout, model_code, write
 
 READ = 0
 WRITE = 1
@@ -16,6 +16,7 @@ WRITE = 1
 TAIL = 0
 COUNTED = 1
 UNCOUNTED = 2
+COMPOUND = 3
 
 DRIVER_FRAME = 0
 """The frame that a driver owns; once it has freed it, it is the first that is allocated again."""
@@ -90,6 +91,12 @@ class Machine(NamedTuple):
     nested_held: Field
 
 
+@model_code
+def has_reference(c: Machine) -> int:
+    """1 if the driver holds a reference where a put of its page arrives: its own count, or that of a compound head."""
+    return 1 if c.driver_kind in (COUNTED, COMPOUND) else 0
+
+
 def _bits(largest: int) -> int:
     return largest.bit_length()
 
@@ -102,7 +109,7 @@ def build_machine(config: Config) -> tuple[Machine, Layout, int]:
     """
     layout = Layout()
     driver = DRIVERS.index(config.driver)
-    kind = {"tail": TAIL, "refcounted": COUNTED, "uncounted": UNCOUNTED}[config.driver_page]
+    kind = DRIVER_PAGES.index(config.driver_page)
     gfns, vcpus = config.gfns + (driver > 0), config.vcpus
     what = _bits(config.pages + (driver > 0) + 1)
     matter = _matter(config, layout, config.pages + (driver > 0), gfns)
@@ -192,7 +199,7 @@ def _first(config: Config, c: Machine) -> int:
     s = write(s, c.wb_left, 0, config.writebacks)
     if c.driver != 0:
         s = write(s, m.use, DRIVER_FRAME, DRIVER_OWNED)
-        s = write(s, m.refcount, DRIVER_FRAME, 2 if c.driver_kind == COUNTED else 1)
+        s = write(s, m.refcount, DRIVER_FRAME, 2 if has_reference(c) != 0 else 1)
         s = write(s, c.pte, c.anon, 2 + DRIVER_FRAME)
         s = write(s, c.driver_pc, 0, 3 if c.driver == 2 else 0)
     return s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kvmlab.kvm.driver import GONE
 from kvmlab.kvm.host import NOTHING, PAGE
+from kvmlab.kvm.lookup import own_count
 from kvmlab.kvm.machine import UNCOUNTED, Machine
 from kvmlab.memory.ledger import NESTED_MAP, Ledger
 from kvmlab.memory.page import (
@@ -14,7 +15,6 @@ from kvmlab.memory.page import (
     get_page,
     put_page,
     raise_alarm,
-    refcount,
 )
 from kvmlab.memory.state import model_code, read, write
 
@@ -48,8 +48,8 @@ def may_map(s: int, page: int, c: Machine) -> int:
     if c.remapped <= 1:
         if c.driver_kind == UNCOUNTED:
             return 2
-        return 1 if c.remapped == 0 or refcount(s, page, c.matter) > 0 else 0
-    if c.remapped == 2 and c.driver_kind != UNCOUNTED and refcount(s, page, c.matter) > 0:
+        return 1 if c.remapped == 0 or own_count(s, page, c) > 0 else 0
+    if c.remapped == 2 and c.driver_kind != UNCOUNTED and own_count(s, page, c) > 0:
         return 1
     return 2 if c.unsafe != 0 else 0
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from kvmlab.kvm import driver, mm, nested, vcpu
 from kvmlab.kvm.actions import ACTIONS
 from kvmlab.kvm.host import NOTHING, PAGE, ZERO_PAGE
-from kvmlab.kvm.lookup import holds_found
-from kvmlab.kvm.machine import COUNTED, UNCOUNTED, WRITE
+from kvmlab.kvm.lookup import holds_found, own_count
+from kvmlab.kvm.machine import COMPOUND, UNCOUNTED, WRITE, has_reference
 from kvmlab.kvm.policies import AfterCheck, Finish, Remapped
 from kvmlab.kvm.system import Event, System
 from kvmlab.memory.folio_batch import batch_entries
@@ -118,7 +118,9 @@ def _follow(seen: Seen) -> str:
     if policy.remapped is Remapped.UNTOUCHED:
         return f"the pfn of page {page} is taken as it is; its refcount of {n} is neither read nor changed"
     if policy.remapped is Remapped.BLIND_GET:
-        return f"get_page() on page {page} whatever its count is: {n} to {n + 1}"
+        whose = "the head of the block of page" if c.driver_kind == COMPOUND else "page"
+        return f"get_page() on {whose} {page} whatever its count is: {n} to {n + 1}"
+    n = own_count(seen.before, page, c)
     if n <= 0:
         if policy.remapped is Remapped.TRY_GET:
             return f"try-get on page {page} finds refcount {n}: refused, KVM_RUN returns -EFAULT"
@@ -187,7 +189,7 @@ def _zap_put(seen: Seen) -> str:
 
 
 def _free_block(seen: Seen) -> str:
-    counted = seen.system.machine.driver_kind == COUNTED
+    counted = has_reference(seen.system.machine) != 0
     mapped = seen.system.config.driver == "bad"
     how = "drops its reference of the page" if counted else "frees the block that its page belongs to"
     return f"the driver {how}" + (", which it never unmapped" if mapped else "")

@@ -37,7 +37,17 @@ def texts(policy: Policy, config: str) -> dict[str, set[str]]:
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda p: p.id)
 @pytest.mark.parametrize(
     "config",
-    ["A", "A,follow_up=yes", "T", "R", "X", "T,driver_page=uncounted", "T,nested=yes,unsafe=yes", "A,writebacks=1"],
+    [
+        "A",
+        "A,follow_up=yes",
+        "T",
+        "R",
+        "X",
+        "T,driver_page=uncounted",
+        "T,driver_page=compound",
+        "T,nested=yes,unsafe=yes",
+        "A,writebacks=1",
+    ],
 )
 def test_every_step_has_a_sentence(policy: Policy, config: str) -> None:
     for action, said in texts(policy, config).items():
