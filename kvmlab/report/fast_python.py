@@ -16,6 +16,7 @@ from kvmlab.report.fast_chunk import Chunk, Found, TooShort
 from kvmlab.report.fast_heads import EXACTLY, HEAD_BYTES, NO, held_words, may_begin
 from kvmlab.report.fast_lexicon import FOREIGN, INTERESTING, MAX_ENTRIES, Lexicon, Template
 from kvmlab.report.fast_steps import Attempt, Outcome, time_us
+from kvmlab.report.fast_whole import MOST_LINES, Wholes
 
 _TITLE = b"BUG: Bad page state in process "
 _DIGITS = bytes.maketrans(b"0123456789", b"0" * 10)
@@ -29,7 +30,7 @@ _MAX_TEMPLATES = 64
 _TABLE_BITS = 18
 _MASKS = np.array([(1 << 8 * n) - 1 for n in range(8)] + [(1 << 64) - 1], np.uint64)
 _ODD = re.compile(rb"[^\t-\r -~]")
-_PLAIN = bytes([*range(9, 14), *range(32, 127)])
+_FILE = re.compile(rb"\.[A-Za-z]{1,4}:[0-9]")
 
 
 def _zeroed(words: Any) -> Any:
@@ -57,6 +58,9 @@ class PythonEngine:
         self._wholes: dict[tuple[bool, bytes], int] = {}
         self._begins: dict[bytes, int] = {}
         self._attempt = Attempt(lexicon)
+        self._wholes_read = Wholes(self._attempt)
+        # Messages behind a prefix that are surely of no report, zeros for digits.
+        self._quiet: set[bytes] = set()
         # Beginnings of messages: all, and those of most use by a hash.
         self._known: dict[int, int] = {}
         self._heads = np.zeros(1 << _TABLE_BITS, np.uint64)
@@ -130,16 +134,21 @@ class _Reading:
         self._find_templates()
         self.lists = (self.starts.tolist(), self.ends.tolist(), self.kinds.tolist())
         wanted = self._candidates()
-        at = 0
+        titles = self._titles()
+        self._bounds = np.union1d(self._breaks(), titles)
+        is_title = np.zeros(len(self.starts) + 1, bool)
+        is_title[titles] = True
+        starts, ends, kinds = self.lists
+        lengths = [len(template.shape) for template in self.engine._templates]
+        quiet, text = self.engine._quiet, self.text
         done = -1
-        for i in wanted.tolist():
+        for i, title in zip(wanted.tolist(), is_title[wanted].tolist(), strict=True):
             if i < done or i >= self.own:
                 continue
-            if self._is_title(i):
+            if title:
                 done = self._report(i)
-            else:
+            elif kinds[i] < 0 or text[starts[i] + lengths[kinds[i]] : ends[i]].translate(_DIGITS) not in quiet:
                 self._outside(i)
-            at = max(at, done)
         rows = np.array(self.rows, np.int64).reshape(-1, r.N_COLUMNS)
         marks = np.array(self.marks, np.int64).reshape(-1, r.N_MARK)
         lo = self.chunk.lo
@@ -149,6 +158,35 @@ class _Reading:
         used = np.bincount(self.kinds[self.kinds >= 0], minlength=1).nonzero()[0].tolist()
         callers = any(self.engine._templates[k].caller[0] >= 0 for k in used if k < len(self.engine._templates))
         return Found(rows, marks, self.own, stop, self.stray, callers)
+
+    def _titles(self) -> Any:
+        """Numbers of the lines that begin as the title of a bad page does."""
+        places, at = [], self.text.find(_TITLE)
+        while at >= 0:
+            places.append(at)
+            at = self.text.find(_TITLE, at + 1)
+        found = np.array(places, np.int64)
+        lines = np.searchsorted(self.starts, found, side="right") - 1
+        lengths = np.array([len(t.shape) for t in self.engine._templates] + [0, 0, 0], np.int64)
+        kept = (self.kinds[lines] >= 0) & (self.starts[lines] + lengths[self.kinds[lines]] == found)
+        return lines[kept]
+
+    def _breaks(self) -> Any:
+        """Numbers of the lines whose template, second or caller differs from that of the line before."""
+        n = len(self.starts)
+        differs = np.zeros(n, bool)
+        differs[1:] = self.kinds[1:] != self.kinds[:-1]
+        shown = np.zeros(n, np.uint64)
+        for k, template in enumerate(self.engine._templates):
+            for first, end in (template.seconds, template.caller):
+                if first < 0:
+                    continue
+                lines = np.flatnonzero(self.kinds == k)
+                for at in range(first, end, 8):
+                    shown[lines] = self.words[self.starts[lines] + at] & _MASKS[min(8, end - at)]
+                    differs[1:] |= shown[1:] != shown[:-1]
+                shown[lines] = 0
+        return np.flatnonzero(differs)
 
     def line(self, i: int) -> bytes:
         """Line `i` without its ending."""
@@ -240,24 +278,22 @@ class _Reading:
         at = np.flatnonzero(data == 60)
         places.append(at[data[np.maximum(at - 1, 0)] == 91])
         for word in self.engine._held:
+            if len(word) < 8:
+                # A short word is found sooner by its last character.
+                at = np.flatnonzero(data == word[-1]) - len(word) + 1
+                at = at[at >= 0]
+                places.append(at[np.all([data[at + k] == word[k] for k in range(len(word))], axis=0)])
+                continue
             at_word = text.find(word)
             while at_word >= 0:
                 places.append(np.array([at_word]))
                 at_word = text.find(word, at_word + 1)
-        if not text.isascii() or text.translate(None, _PLAIN):
+        control = (data < 32) & (data != 10)
+        if not text.isascii() or control.any() or 127 in text:
             places.append(np.array([found.start() for found in _ODD.finditer(text)], np.int64))
-        at = np.flatnonzero(data == 58)
-        at = at[(at > 5) & (at + 1 < len(data))]
-        at = at[(data[at + 1] >= 48) & (data[at + 1] <= 57)]
-        places.append(at[np.any([data[at - k] == 46 for k in range(2, 6)], axis=0)])
+        places.append(np.array([found.start() for found in _FILE.finditer(text)], np.int64))
         lines = np.searchsorted(self.starts, np.concatenate(places), side="right") - 1
         return lines[lines < self.own]
-
-    def _is_title(self, i: int) -> bool:
-        kind = self.kinds[i]
-        return bool(
-            kind >= 0 and self.text.startswith(_TITLE, int(self.starts[i]) + len(self.engine._templates[kind].shape))
-        )
 
     def _report(self, i: int) -> int:
         """Reads the report that begins in line `i`; the number of the first line that is not its own."""
@@ -265,6 +301,12 @@ class _Reading:
         attempt, templates, n = engine._attempt, engine._templates, len(self.starts)
         (starts, ends, kinds), text = self.lists, self.text
         template = templates[kinds[i]]
+        bound = int(np.searchsorted(self._bounds, i, side="right"))
+        upto = min(int(self._bounds[bound]) if bound < len(self._bounds) else n, i + MOST_LINES, n - 1)
+        at = engine._wholes_read.read(text, starts, ends, i, upto, template, engine._styles.index(template.style))
+        if 0 < at < n and (kinds[at] not in (-1, -3) or ends[at] <= starts[at]):
+            self.rows.append(attempt.close(starts[i], int(self.behind[at - 1]), i, at - i))
+            return at
         begun = attempt.begin(self.line(i), template, engine._styles.index(template.style))
         at_last = chunk.at_end and i + 1 == n
         at = i + 1
@@ -317,6 +359,8 @@ class _Reading:
             found = engine.lexicon.whole(line, length)
             if len(engine._wholes) < MAX_ENTRIES:
                 engine._wholes[key] = found
+        if found != INTERESTING and kind >= 0 and not exactly and len(engine._quiet) < MAX_ENTRIES:
+            engine._quiet.add(message.translate(_DIGITS))
         if found == INTERESTING:
             self._mark(i, i + 1, r.WANTED if kind >= 0 else r.BARE)
         elif kind < 0:

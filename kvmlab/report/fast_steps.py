@@ -18,10 +18,15 @@ _PAGE = re.compile(
 )
 _FLAGS = re.compile(rb"(?:anon |ksm |page )?flags: 0x([0-9a-f]{1,16})\(([a-z0-9_|=]*)\)(?: CMA)?")
 _FIELD = re.compile(rb"(?:^|\|)(node|zone)=([0-9]{1,6})(?=\||$)")
+_FIELDS = re.compile(rb"(?:^|\|)(?:node|zone)=")
+_FOUR = re.compile(rb"raw: ([0-9a-f]{16}) ([0-9a-f]{16}) ([0-9a-f]{16}) ([0-9a-f]{16})")
 _WORDS = re.compile(rb"(raw|head): ((?:[0-9a-f]{16}(?: (?=.)|$)){1,8}|(?:[0-9a-f]{8}(?: (?=.)|$)){1,16})")
 _CPU = re.compile(rb"CPU: ([0-9]{1,6}) (?:UID: [0-9]{1,10} )?PID: (-?[0-9]{1,10}) Comm: (.*)", re.DOTALL)
 _PID = re.compile(rb"Pid: (-?[0-9]{1,10}), comm: (.*)", re.DOTALL)
-_X86 = re.compile(rb"(?:R(?:[A-D]X|[SD]I|BP|0[89]|1[0-5]): [0-9a-f]{16}(?: (?=R)|$)){1,3}")
+X86 = re.compile(
+    rb"(?:R(?:[A-D]X|[SD]I|BP|0[89]|1[0-5]): [0-9a-f]{16}(?: (?=R)|$)){1,3}|RIP: [0-9a-f]{4}:0x[0-9a-f]{1,16}"
+    rb"|RSP: [0-9a-f]{4}:[0-9a-f]{16} EFLAGS: [0-9a-f]{8}(?: ORIG_RAX: [0-9a-f]{16})?"
+)
 _HEX = re.compile(rb"0x[0-9a-f]{1,16}\b|\b[0-9a-f]{4,16}\b")
 _NAMED = re.compile(rb" {0,8}(?!Co|h).{2,4}:", re.DOTALL)
 _K = 0x9E3779B97F4A7C15
@@ -119,7 +124,7 @@ class Attempt:
         message = line[length:]
         meaning = self._known.get(message)
         if meaning is None:
-            meaning = self._meaning(line, message, length)
+            meaning = self.meaning(line, message, length)
         found, row = meaning.found, self.row
         whole = self._open < 0 and row[r.FRAMES] > 0 and self._grammar >= g.IN_TRACE
         following = self._steps[self._grammar * g.N_CLASSES + found]
@@ -137,7 +142,6 @@ class Attempt:
                     self._bottom = True
             else:
                 self._loose.append(meaning.number)
-            self._mixes[meaning.number] = meaning.mix
         elif found == g.OPEN:
             if self._open >= 0:
                 return Outcome.BREAKS
@@ -173,7 +177,7 @@ class Attempt:
         kind, length, caller, second = kinds[at - 1], len(self._template.shape), self._caller, self._second
         first, end = self._template.seconds
         one, two = self._template.caller
-        known, reliable, mixes, row, steps = self._known.get, self._reliable, self._mixes, self.row, self._steps
+        known, reliable, row, steps = self._known.get, self._reliable, self.row, self._steps
         loose, begun, grammar, frames, n_reliable = self._loose, at, self._grammar, 0, 0
         while at < upto and kinds[at] == kind:
             start = starts[at]
@@ -184,9 +188,9 @@ class Attempt:
             message = text[start + length : ends[at]]
             meaning = known(message)
             if meaning is None:
-                if message[:1] != b"R" or not _X86.fullmatch(message):
+                if message[:1] != b"R" or not X86.fullmatch(message):
                     break
-                meaning = _REGISTERS
+                meaning = REGISTERS
             found = meaning.found
             if found == g.FRAME and grammar == g.IN_TRACE:
                 number = meaning.number
@@ -198,7 +202,6 @@ class Attempt:
                         self._bottom = True
                 else:
                     loose.append(number)
-                mixes[number] = meaning.mix
             else:
                 following = steps[grammar * g.N_CLASSES + found]
                 if following == g.DEAD or found in _BY_HAND or found == g.FRAME:
@@ -215,6 +218,17 @@ class Attempt:
             self._n_reliable += n_reliable
             self._before = text[starts[at - 1] : ends[at - 1]], self._template
         return at
+
+    def fill(self, frames: int, reliable: list[int]) -> None:
+        """Takes the entries of a trace that is on the stack of the task alone, all at once.
+
+        Args:
+            frames: how many entries.
+            reliable: numbers of the confirmed ones, at least one.
+        """
+        self.row[r.FRAMES] = frames
+        self._n_reliable = len(reliable)
+        self._reliable = [-1, *reliable, -2]
 
     def close(self, start: int, stop: int, line: int, lines: int) -> list[int]:
         """The row of the report, which is whole."""
@@ -239,22 +253,24 @@ class Attempt:
     def _quiet(self, line: bytes, length: int) -> bool:
         return self.lexicon.whole(line, length) == 1
 
-    def _meaning(self, line: bytes, message: bytes, length: int) -> Meaning:
+    def meaning(self, line: bytes, message: bytes, length: int) -> Meaning:
         """What a message means that has numbers of its own or has not been seen; numbers go into the row."""
         reader = _READERS.get(message[:5])
         if reader is not None:
             found: Meaning | None = reader(self, message)
             if found is not None:
                 return found
-        if _X86.fullmatch(message):
-            return _REGISTERS
+        if X86.fullmatch(message):
+            return REGISTERS
         key = message
         if _NAMED.match(message) and len(message) > 8:
             key = b"\n" + _HEX.sub(_blotted, message)
             meaning = self._known.get(key)
             if meaning is not None:
                 return meaning
-        meaning = self.lexicon.message(line, length)
+        meaning = self.lexicon.meaning(line, length)
+        if meaning.found == g.FRAME:
+            self._mixes[meaning.number] = meaning.mix
         if len(self._known) < MAX_ENTRIES:
             self._known[key] = meaning
         return meaning
@@ -280,13 +296,22 @@ class Attempt:
         row = self.row
         row[r.FLAGS_WORD] = _signed(int(found[1], 16))
         fields = _FIELD.findall(found[2])
-        if len(fields) != len(re.findall(rb"(?:^|\|)(?:node|zone)=", found[2])):
+        if len(fields) != len(_FIELDS.findall(found[2])):
             return _BAD
         for name, value in fields:
             row[r.NODE if name == b"node" else r.ZONE] = int(value)
         return _FLAGS_LINE
 
     def _words(self, message: bytes) -> Meaning | None:
+        row = self.row
+        four = _FOUR.fullmatch(message)
+        if four is not None and row[r.N_WORDS] in (0, 4) and row[r.WORD_WIDTH] in (-1, 16):
+            at = r.WORD_0 + row[r.N_WORDS]
+            values = [int(shown, 16) for shown in four.groups()]
+            row[at : at + 4] = [value - (1 << 64) if value >> 63 else value for value in values]
+            row[r.WORD_WIDTH] = 16
+            row[r.N_WORDS] += 4
+            return _WORDS_LINE
         if message.startswith(b"head: o"):
             return None
         found = _WORDS.fullmatch(message)
@@ -294,7 +319,7 @@ class Attempt:
             return _BAD
         if found[1] == b"head":
             return Meaning(g.HEAD_WORDS)
-        row, words = self.row, found[2].split()
+        words = found[2].split()
         width = len(words[0])
         if row[r.N_WORDS] and row[r.WORD_WIDTH] != width:
             return _BAD
@@ -325,7 +350,7 @@ def _blotted(found: re.Match[bytes]) -> bytes:
     return b"0x#" if shown[1:2] == b"x" else b"#" * len(shown)
 
 
-_BAD, _REGISTERS = Meaning(g.BAD), Meaning(g.REGISTERS)
+_BAD, REGISTERS = Meaning(g.BAD), Meaning(g.REGISTERS)
 _PAGE_LINE, _FLAGS_LINE, _WORDS_LINE, _CPU_LINE = Meaning(g.PAGE), Meaning(g.FLAGS), Meaning(g.WORDS), Meaning(g.CPU)
 # Classes that change more than the state.
 _BY_HAND = frozenset({g.OPEN, g.CLOSE, g.TITLE, g.PAGE, g.FLAGS, g.WORDS, g.CPU})
