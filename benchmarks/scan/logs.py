@@ -77,11 +77,13 @@ class Maker:
         seed: of the random numbers.
         style: `dmesg`, `caller`, `syslog`, `iso` or `short` (a journal without the kernel's own time).
         share: which part of the bytes is reports.
+        kernel: of the random numbers by which the kernel was built (call paths, offsets, modules); None: the seed.
     """
 
     seed: int
     style: str = "dmesg"
     share: float = 0.95
+    kernel: int | None = None
     us: int = 252_080_141_629
     pfn: int = 0xFB1665
     left: int = 0
@@ -94,9 +96,11 @@ class Maker:
     ordinary: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)
+        self.random = random.Random(self.seed if self.kernel is None else self.kernel)
         self.variants = [self._trace() for _ in range(VARIANTS)]
         self.modules = self._modules()
+        if self.kernel is not None:
+            self.random = random.Random(self.seed)
         self.ordinary = [self.random.choice(_ORDINARY)(self.random) for _ in range(20_000)]
 
     def _entry(self, name: str) -> str:
@@ -235,17 +239,19 @@ _ORDINARY: tuple[Callable[[random.Random], str], ...] = (
 )
 
 
-def make(path: Path, size: int, share: float, *, style: str = "dmesg", seed: int = 1) -> Truth:
+def make(
+    path: Path, size: int, share: float, *, style: str = "dmesg", seed: int = 1, kernel: int | None = None
+) -> Truth:
     """Writes a log and says what is in it.
 
     Args:
         path: where.
         size: about how many bytes.
         share: which part of them is reports.
-        style: see `Maker`.
+        style, kernel: see `Maker`.
         seed: of the random numbers.
     """
-    maker = Maker(seed, style, share)
+    maker = Maker(seed, style, share, kernel)
     written = lines = 0
     with path.open("wb", buffering=1 << 20) as file:
         for piece in maker.pieces(size):
