@@ -18,6 +18,18 @@ _ODD = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 _SAMPLE = 1 << 16
 
 
+def _latin_blank(error: UnicodeError) -> tuple[str, int]:
+    """U+00A0 as Latin-1 and Windows write it begins no character of UTF-8; all else becomes `\\xff`."""
+    if isinstance(error, UnicodeDecodeError) and error.object[error.start] == _BLANK and error.encoding == "utf-8":
+        return "\u00a0", error.start + 1
+    shown, stop = codecs.backslashreplace_errors(error)
+    return str(shown), stop
+
+
+_HANDLER, _BLANK = "kvmlab.latin_blank", 0xA0
+codecs.register_error(_HANDLER, _latin_blank)
+
+
 @dataclass(frozen=True, slots=True)
 class Encoding:
     """An encoding: its Python name, bytes per code unit, length of the byte order mark."""
@@ -27,8 +39,8 @@ class Encoding:
     bom: int
 
     def decode(self, raw: bytes) -> str:
-        """Characters of `raw`; what cannot be decoded stands as `\\xff`."""
-        return raw.decode(self.name, "backslashreplace")
+        """Characters of `raw`; what cannot be decoded stands as `\\xff`, but a lone blank of Latin-1 as that blank."""
+        return raw.decode(self.name, _HANDLER)
 
 
 def encoding_of(data: bytes) -> Encoding:

@@ -36,6 +36,8 @@ _QUOTED_KERNEL = re.compile(
     rb"|Modules linked in:|CPU: \d|\[<[0-9a-f]{8})"
 )
 _QUOTED_ENOUGH = 2
+# Bytes of a text of two or four bytes a character in which quote marks are looked for; a multiple of four.
+_WIDE_REACH = 1 << 22
 # Soft line breaks of quoted-printable whose headers are lost: a mark in the last column that mailers use.
 _SOFT_BREAK = re.compile(rb"(?m)^[^\r\n]{75}=\r?$")
 _SIGNATURE_ROWS = 25
@@ -115,7 +117,8 @@ def _carrier(lines: Lines, quoted: bool) -> re.Pattern[str] | None:
 
 def _is_quoted(data: bytes, lines: Lines) -> bool:
     if lines.encoding.unit > 1:
-        return False
+        whole = len(data) - len(data) % lines.encoding.unit
+        data = lines.encoding.decode(data[: min(whole, _WIDE_REACH)]).encode("utf-8", "replace")
     if not lines.plain and b"&gt;" in data:
         data = data.replace(b"&gt;", b">")
     return sum(1 for _ in islice(_QUOTED_KERNEL.finditer(data), _QUOTED_ENOUGH)) == _QUOTED_ENOUGH

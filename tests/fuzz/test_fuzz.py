@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.promises import check
+from tests.report.containers import STYLES
+from tests.report.test_containers import messages
 
 SECONDS = 15
 CORPUS = Path(__file__).parent / "corpus"
@@ -39,6 +41,9 @@ def test_search_for_a_fixed_time(root: Path, tmp_path: Path) -> None:
     corpus.mkdir()
     for number, path in enumerate(seeds(root)):
         (corpus / f"{number:03}").write_bytes(path.read_bytes())
+    for style, render in STYLES.items():
+        text = render(list(messages("5.11-arm64-owner")))
+        (corpus / style).write_bytes(text.encode() if isinstance(text, str) else text)
     command = [sys.executable, "-m", "tests.fuzz.fuzz_read_log", str(corpus), f"-max_total_time={SECONDS}"]
     command += ["-max_len=16384", f"-artifact_prefix={tmp_path}/", "-seed=1", "-timeout=20", "-rss_limit_mb=4096"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=SECONDS + 300, check=False)

@@ -393,6 +393,8 @@ STYLES: dict[str, Callable[[Messages], str | bytes]] = {
     "columns-bare": lambda ms: columns(bare(ms), 80),
     "columns-level": lambda ms: columns(lines(f"kern  :{_LEVELS[m.level]:<6}: {stamp(m)}" for m in ms), 132),
     "no-break-blanks": lambda ms: dmesg(ms).replace(" ", "\u00a0"),
+    "no-break-blanks-latin": lambda ms: dmesg(ms).replace(" ", "\u00a0").encode("latin-1"),
+    "quoted-utf-16": lambda ms: marked(dmesg(ms), "> ").encode("utf-16"),
     "no-width-blanks": lambda ms: dmesg(ms).replace("[", "\u200b["),
     "blanks-collapsed": lambda ms: lines(" ".join(stamp(m).split()) for m in ms),
     "utf-16": lambda ms: dmesg(ms).encode("utf-16"),

@@ -140,7 +140,8 @@ def cut(draw: st.DrawFn, lines: list[str]) -> tuple[list[str], frozenset[int]]:
         kept = lines[at:]
         if within:
             kept[0] = kept[0][draw(st.integers(1, len(kept[0]))) :]
-        return kept, frozenset(range(1, at + 1 + within))
+        # An entry alone at the cut, of a stack of which nothing else is left, shows no report; it stays among the rest.
+        return kept, frozenset(range(1, at + 2 + within))
     kept = lines[:at]
     if within:
         kept[-1] = kept[-1][: draw(st.integers(0, len(kept[-1]) - 1))]

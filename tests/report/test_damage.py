@@ -6,7 +6,7 @@ from collections import Counter
 from functools import cache
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from kvmlab.report.log import Log, read_log
@@ -52,6 +52,39 @@ def test_encodings_change_nothing(name: str, encoding: str) -> None:
     if encoding in ("utf-16-le", "utf-16-be"):
         text = "\ufeff" + text
     assert values_of(read_log(text.encode(encoding))) == values_of(whole(name))
+
+
+@pytest.mark.parametrize("how", sorted(set(DAMAGE) - {"quoted", "ends"}))
+@SETTINGS
+@given(data=st.data(), encoding=st.sampled_from(("utf-8", "utf-16", "latin-1")))
+def test_damage_upon_damage(how: str, data: st.DataObject, encoding: str) -> None:
+    """A damaged log, quoted in a mail with other line endings, in another encoding."""
+    name = data.draw(st.sampled_from(NAMES), label="log")
+    damaged, hit = data.draw(DAMAGE[how](lines_of(name)), label="damage")
+    quoted, _ = data.draw(DAMAGE["quoted"](damaged), label="quoted")
+    # Behind a mark without a blank, the blank at the front of a wrapped line looks like the mark's.
+    assume(how != "wrapped" or quoted[0].startswith(("> ", ">> ")))
+    # A blank at the end of a wrapped line could be the one between two words.
+    ended = quoted if how == "wrapped" else data.draw(DAMAGE["ends"](quoted), label="ends")[0]
+    wanted = Counter(fact.value for fact in facts_of(whole(name)) if hit.isdisjoint(fact.lines))
+    log = read_log(("\n".join(ended) + "\n").encode(encoding))
+    assert not wanted - values_of(log)
+
+
+@SETTINGS
+@given(st.sampled_from(NAMES), st.sampled_from(NAMES), st.randoms(use_true_random=False))
+def test_two_reports_in_one_stream_lose_no_line(one: str, other: str, random: object) -> None:
+    """Two CPUs print at once and no column tells them apart: every line is in a report or among what is left."""
+    waiting = [list(lines_of(one)), [line.replace("pfn:", "pfn:f", 1) for line in lines_of(other)]]
+    mixed: list[str] = []
+    while any(waiting):
+        mixed.append(random.choice([w for w in waiting if w]).pop(0))  # type: ignore[attr-defined]
+    log = read_log(("\n".join(mixed) + "\n").encode())
+    held = {i for report in log.reports for i in report.records}
+    left = {record.span for record in log.unparsed}
+    covered = [r for i, r in enumerate(log.text.records) if i in held or r.span in left or not r.text.strip()]
+    repeated = sum(span.last_line - span.first_line + 1 for report in log.reports for span in report.repeats)
+    assert len(covered) + repeated >= sum(record.role == "log" for record in log.text.records)
 
 
 @SETTINGS
