@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 STEPS = 12
+SLOW_MS = 500
 PAN = """
 async (steps) => {
   const plot = document.querySelector('.plotly-graph-div');
@@ -37,7 +38,7 @@ class Drawn:
 
     Args:
         first_ms: from opening the page until the figure is drawn.
-        pan_ms: median of one step of a pan.
+        pan_ms: median of one step of a pan, in the best of three pans.
     """
 
     first_ms: float
@@ -74,6 +75,9 @@ class Browser:
         page.wait_for_function("() => document.querySelector('.plotly-graph-div')?._fullLayout?._size", timeout=180_000)
         page.set_default_timeout(600_000)
         first = float(page.evaluate("() => performance.now()"))
-        spent = page.evaluate(PAN, STEPS)
+        # Thrice, because others may use the machine meanwhile; unless one pass has shown that it is slow.
+        passes = [statistics.median(page.evaluate(PAN, STEPS)[2:])]
+        while len(passes) < 3 and passes[0] < SLOW_MS:
+            passes.append(statistics.median(page.evaluate(PAN, STEPS)[2:]))
         page.close()
-        return Drawn(first, statistics.median(spent[2:]))
+        return Drawn(first, min(passes))

@@ -43,7 +43,9 @@ class Table:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        heads = "".join(f"<th>{html.escape(column)}</th>" for column in self.columns)
+        heads = "".join(
+            f'<th scope="col" style="text-align:left">{html.escape(column)}</th>' for column in self.columns
+        )
         body = "".join(
             "<tr>" + "".join(f'<td style="text-align:left">{html.escape(cell)}</td>' for cell in row) + "</tr>"
             for row in self.rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +29,10 @@ class Live:
 
     def __init__(self, widget: ipywidgets.Widget, twin: Callable[[], go.Figure | None], words: str) -> None:
         self.widget, self.twin, self.words = widget, twin, words
+        if hasattr(widget, "children"):
+            from kvmlab.widgets.keys import KeyGuard
+
+            widget.children = (*widget.children, KeyGuard())
 
     def __repr__(self) -> str:
         return self.words
@@ -60,7 +65,10 @@ class Pane:
     def show_figure(self, picture: go.Figure) -> None:
         """Show a picture, with its text alternative for those who do not see it."""
         alt = str((picture.layout.meta or {}).get("alt", "a picture"))
-        self._show({FIGURE_MIME: json.loads(picture.to_json()), "text/plain": alt})
+        self._show(
+            {FIGURE_MIME: json.loads(picture.to_json()), "text/plain": alt},
+            {"text/html": f"<details><summary>In words</summary><p>{html.escape(alt)}</p></details>", "text/plain": ""},
+        )
 
     def show_table(self, table: Table) -> None:
         """Show a table; its cells are escaped."""
@@ -70,8 +78,8 @@ class Pane:
         """Show text as it is, control characters written out."""
         self._show({"text/plain": "\n".join(visible(line) for line in text.splitlines())})
 
-    def _show(self, data: dict[str, Any]) -> None:
-        self.widget.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
+    def _show(self, *parts: dict[str, Any]) -> None:
+        self.widget.outputs = tuple({"output_type": "display_data", "data": data, "metadata": {}} for data in parts)
 
 
 def button(label: str, action: Callable[[], None], *, tooltip: str) -> ipywidgets.Button:

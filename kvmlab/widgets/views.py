@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kvmlab.charts.table import table
+from kvmlab.charts.template import visible
 from kvmlab.widgets.family_browser import FamilyBrowser
 from kvmlab.widgets.live import Live, Pane, button
 from kvmlab.widgets.log_loader import LogLoader
@@ -28,9 +29,9 @@ def replay_view(player: ReplayPlayer) -> Live:
     """
     import ipywidgets
 
-    slider = ipywidgets.IntSlider(
-        value=player.position, min=1, max=len(player.steps), description="step", layout={"width": "60%"}
-    )
+    from kvmlab.widgets.step_slider import StepSlider
+
+    slider = StepSlider(value=player.position, max=len(player.steps), label="step")
     policy = ipywidgets.Dropdown(options=player.policies, value=player.policy, description="policy")
     play = ipywidgets.Play(
         value=player.position, min=1, max=len(player.steps), interval=PLAY_MS, description="play", show_repeat=False
@@ -40,6 +41,7 @@ def replay_view(player: ReplayPlayer) -> Live:
     def draw() -> None:
         slider.max = play.max = len(player.steps)
         slider.value = play.value = player.position
+        slider.text = f"step {player.position} of {len(player.steps)}: {visible(player.step.action)}"
         policy.value = player.policy
         words.show_text(player.words())
         scene.show_figure(player.scene())

@@ -146,7 +146,7 @@ def _plotly_js() -> str:
 def _code_colours() -> str:
     from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped, unused-ignore]
 
-    light, dark = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("tango", "github-dark"))
+    light, dark = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("xcode", "github-dark"))
     return (
         f"\n{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n.highlight {{ background: none !important }}\n"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -53,6 +55,16 @@ def test_the_pictures_in_the_tree_are_small(root: Path) -> None:
     assert [place.stem for place in shown] == sorted(PICTURES)
     for place in shown:
         check_svg(place)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_pictures_in_the_tree_are_those_of_this_code(root: Path, name: str) -> None:
+    """Every word and number of the picture that the code makes now stands in the file; fonts may differ."""
+    told = check_figure(PICTURES[name](root / "data"))["layout"]
+    drawn = "".join(ElementTree.parse(root / "docs" / "pictures" / f"{name}.svg").getroot().itertext())
+    words = [told["title"]["text"], *(a["text"] for a in told["annotations"])]
+    lines = [html.unescape(re.sub(r"<(?!br)[^>]*>", "", line)) for text in words for line in text.split("<br>")]
+    assert [line for line in lines if line.replace(" ", "") not in drawn.replace(" ", "").replace("\xa0", "")] == []
 
 
 def test_without_captures_or_browser_a_sentence_is_said(

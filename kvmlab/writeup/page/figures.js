@@ -6,13 +6,27 @@
   const config = { responsive: true, displaylogo: false, plotlyServerURL: "", modeBarButtonsToRemove: ["sendChartToCloud"] };
   const swaps = JSON.parse(document.getElementById("kvmlab-colours").textContent);
   const coloured = (text) => (dark.matches ? text.replace(/#[0-9a-f]{6}/g, (c) => swaps[c] || c) : text);
+  // Once drawn, the words go to the drawing itself: what is an image may not hold the buttons beside it.
+  const nameDrawing = (drawing) => {
+    const words = drawing.dataset.words || drawing.getAttribute("aria-label");
+    drawing.dataset.words = words;
+    drawing.removeAttribute("role");
+    drawing.removeAttribute("aria-label");
+    drawing.querySelectorAll("svg.main-svg").forEach((svg, number) => {
+      if (number) return svg.setAttribute("aria-hidden", "true");
+      svg.setAttribute("role", "img");
+      svg.setAttribute("aria-label", words);
+    });
+  };
   const draw = async () => {
     const figures = [...document.querySelectorAll("figure[data-picture]")];
     const failures = [];
     for (const figure of figures) {
       try {
         const spec = JSON.parse(coloured(figure.querySelector("script").textContent));
-        await Plotly.react(figure.querySelector(".drawing"), spec.data, spec.layout, config);
+        const drawing = figure.querySelector(".drawing");
+        await Plotly.react(drawing, spec.data, spec.layout, config);
+        nameDrawing(drawing);
       } catch (error) {
         failures.push(String(error));
       }
