@@ -12,6 +12,7 @@ from kvmlab.kvm.exploration import Exploration, Violation
 from kvmlab.kvm.explore import ENGINES, explore, policy_matrix
 from kvmlab.kvm.policies import POLICIES, find_policy
 from kvmlab.kvm.policy_table import cell
+from kvmlab.kvm.search_bound import DEFAULT_BOUND
 
 EPILOG = """\
 configurations:
@@ -43,7 +44,8 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--config", default="A", metavar="C", help="a name, or key=value,... (default: A)")
     parser.add_argument("--continue", dest="keep_going", action="store_true", help="keep exploring past violations")
     parser.add_argument("--symmetry", action="store_true", help="count states that differ only in vCPU names as one")
-    parser.add_argument("--max-states", type=int, default=50_000_000, metavar="N", help="keep at most N states")
+    bound = f"keep at most N states (default: {DEFAULT_BOUND:,}, or what half of the free memory holds)"
+    parser.add_argument("--max-states", type=int, metavar="N", help=bound)
     parser.add_argument("--engine", choices=ENGINES, default="auto", help="plain Python, Numba, or what fits (default)")
     parser.add_argument("--threads", type=int, default=1, choices=(1, 2), help="threads of the Numba engine")
     add_json(parser)
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     }  # fmt: skip
     if args.policy == "all":
         configs = tuple(NAMED) if args.config == "A" else (args.config,)
-        with ProgressLine(args.max_states) as progress:
+        with ProgressLine(args.max_states or DEFAULT_BOUND) as progress:
             answers = policy_matrix(configs, progress=progress, **options)
         _note_bounds(*answers.values())
         if args.json:
@@ -66,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             print_matrix(answers, configs)
         return 0
-    with ProgressLine(args.max_states) as progress:
+    with ProgressLine(args.max_states or DEFAULT_BOUND) as progress:
         answer = explore(parse_config(find_policy(args.policy), args.config), progress=progress, **options)
     _note_bounds(answer)
     if args.json:

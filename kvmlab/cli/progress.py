@@ -26,7 +26,7 @@ class ProgressLine:
     def __init__(self, bound: int, stream: TextIO | None = None) -> None:
         self.bound, self.stream = bound, sys.stderr if stream is None else stream
         self._began = self._last = time.monotonic()
-        self._width = 0
+        self._width, self._compiling = 0, False
         self.wanted = self.stream.isatty()
 
     def __enter__(self) -> ProgressLine:
@@ -43,11 +43,15 @@ class ProgressLine:
     def __call__(self, states: int, depth: int) -> None:
         """Tell, if it is time to; 0 states stand for a search that is being compiled."""
         now = time.monotonic()
-        if not self.wanted or now - self._began < (0 if states == 0 else PATIENCE):
+        if not self.wanted:
             return
         if states == 0:
             self._write("compiling the search for this configuration ...")
-        elif now - self._last >= INTERVAL:
+            self._compiling = True
+        elif self._compiling:
+            # The clock of the search begins where compiling ends.
+            self._compiling, self._began, self._last = False, now, now
+        elif now - self._last >= INTERVAL and (self._width or now - self._began >= PATIENCE):
             self._last = now
             self._write(self.line(states, depth, now - self._began))
 

@@ -12,6 +12,7 @@ from kvmlab.kvm.config import Config, parse_config
 from kvmlab.kvm.exploration import Exploration, TraceStep, Violation
 from kvmlab.kvm.invariants import ALARM_BITS, BY_NUMBER, CUTTING, broken
 from kvmlab.kvm.policies import POLICIES, Policy, find_policy
+from kvmlab.kvm.search_bound import bound_by_memory
 from kvmlab.kvm.search_python import Found, Progress, SearchResult, search
 from kvmlab.kvm.symmetry import canonical_by_vcpu
 from kvmlab.kvm.system import System
@@ -35,7 +36,7 @@ def explore(
     *,
     engine: str = "auto",
     threads: int = 1,
-    max_states: int = 50_000_000,
+    max_states: int | None = None,
     keep_going: bool = False,
     symmetry: bool = False,
     invariants: Sequence[str] | None = None,
@@ -50,7 +51,8 @@ def explore(
         config: the configuration; a policy or its name stands for configuration A under it.
         engine: `python`, `numba`, or `auto`: Python while the state space is small, then Numba where it is installed.
         threads: of the Numba engine, 1 or 2.
-        max_states: states that are kept at most; if there are more, the answer is not `complete`.
+        max_states: states that are kept at most; if there are more, the answer is not `complete`. None stands for 50
+            million, or what half of the free memory holds if that is less.
         keep_going: whether to go on behind violations.
         symmetry: whether states that differ only in the names of vCPUs count as one.
         invariants: ids of those that stop the exploration; all that can if None.
@@ -69,8 +71,10 @@ def explore(
         config = parse_config(find_policy(config) if isinstance(config, str) else config, "A")
     if engine not in ENGINES:
         raise BadSearch(f"there is no engine {engine!r}; there are {', '.join(ENGINES)}")
-    if not 1 <= max_states < 1 << 31 or threads not in (1, 2):
-        raise BadSearch(f"max_states={max_states}, threads={threads}: expected 1 to {(1 << 31) - 1}, and 1 or 2")
+    if threads not in (1, 2):
+        raise BadSearch(f"threads={threads} is out of range: expected 1 or 2")
+    if max_states is not None and not 1 <= max_states < 1 << 31:
+        raise BadSearch(f"max_states={max_states} is out of range: expected 1 to {(1 << 31) - 1}")
     cutting = CUTTING
     if invariants is not None:
         chosen = [i for i in BY_NUMBER.values() if i.id in invariants]
@@ -78,6 +82,9 @@ def explore(
             raise BadSearch(f"unknown invariant among {', '.join(invariants)}; there are I1 to I14")
         cutting = sum(1 << i.number for i in chosen)
     system = System(config)
+    if max_states is None:
+        compiled = engine == "numba" or (engine == "auto" and _compiles(system))
+        max_states = bound_by_memory(system.layout.words, compiled=compiled)
     canonical = canonical_by_vcpu(system) if symmetry else None
     used, result = _run(system, engine, threads, max_states, 0 if keep_going else cutting, canonical, progress)
     violations = tuple(
@@ -111,8 +118,7 @@ def _run(
     if engine == "python":
         return engine, in_python(max_states)
     if engine == "auto":
-        compiles = _has_numba() and system.layout.words <= 2
-        if not compiles or max_states <= SMALL:
+        if not _compiles(system) or max_states <= SMALL:
             return "python", in_python(max_states)
         if threads == 1:
             result = in_python(SMALL)
@@ -128,6 +134,11 @@ def _run(
         system, cutting=cutting, max_states=max_states, threads=threads, symmetry=canonical is not None,
         progress=progress,
     )  # fmt: skip
+
+
+def _compiles(system: System) -> bool:
+    """Whether the compiled search can run, and takes states that wide."""
+    return _has_numba() and system.layout.words <= 2
 
 
 def _has_numba() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -38,6 +39,35 @@ def test_a_bound_never_turns_into_no_violation() -> None:
         assert answer.complete == (bound >= 335)
         assert {(v.invariant.id, v.depth) for v in answer.violations} <= whole.items()
         assert "no more can be said" in str(answer)
+
+
+def test_without_a_bound_the_memory_bounds_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kvmlab.kvm import search_bound
+
+    assert explore("d").bound <= search_bound.DEFAULT_BOUND
+    monkeypatch.setattr(search_bound, "free_memory", lambda: 60_000)
+    answer = explore("d", engine="python")
+    assert (answer.bound, answer.complete) == (200, False)
+    monkeypatch.setattr(search_bound, "free_memory", lambda: None)
+    assert explore("d").bound == search_bound.DEFAULT_BOUND
+
+
+def test_the_free_memory_is_what_the_machine_and_the_group_leave(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from kvmlab.kvm import search_bound
+
+    monkeypatch.setattr(search_bound, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(search_bound, "_CGROUP", tmp_path)
+    assert search_bound.free_memory() is None
+    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:    2048 kB\n")
+    assert search_bound.free_memory() == 2 << 20
+    (tmp_path / "memory.max").write_text("max\n")
+    assert search_bound.free_memory() == 2 << 20
+    (tmp_path / "memory.max").write_text("1048576\n")
+    (tmp_path / "memory.current").write_text("1000000\n")
+    assert search_bound.free_memory() == 48_576
+    assert search_bound.bound_by_memory(1, compiled=True) == 48_576 // 2 // 32
 
 
 def test_numba_that_is_not_there_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

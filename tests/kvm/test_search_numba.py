@@ -45,10 +45,11 @@ def test_one_word_two_threads_with_growing_tables(monkeypatch: pytest.MonkeyPatc
 
 
 def _small_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kvmlab.kvm import search_numba
+    from kvmlab.kvm import search_levels
 
-    monkeypatch.setattr(search_numba, "_AT_ONCE", 8)
-    monkeypatch.setattr(search_numba, "_STRETCH", {1: 64, 2: 32})
+    monkeypatch.setattr(search_levels, "_AT_ONCE", 8)
+    monkeypatch.setattr(search_levels, "_DOUBLED", 1 << 10)
+    monkeypatch.setattr(search_levels, "_STRETCH", {1: 64, 2: 32})
 
 
 @pytest.mark.slow
