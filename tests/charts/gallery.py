@@ -18,6 +18,7 @@ from kvmlab.charts.capture_refs import df_capture_refs, plot_capture_refs
 from kvmlab.charts.capture_storms import df_capture_storms, plot_capture_storms
 from kvmlab.charts.fragmentation import df_fragmentation, plot_fragmentation
 from kvmlab.charts.order_histogram import df_order_histogram, plot_order_histogram
+from kvmlab.charts.page_life import df_page_life, plot_page_life
 from kvmlab.charts.page_scene import df_page_scene, plot_page_scene
 from kvmlab.charts.pfn_map import df_pfn_map, plot_pfn_map
 from kvmlab.charts.pfn_strip import df_pfn_strip, plot_pfn_strip
@@ -33,6 +34,7 @@ from kvmlab.charts.ttm_strip import df_ttm_strip, plot_ttm_strip
 from kvmlab.charts.v11_series import df_v11_series, plot_v11_series
 from kvmlab.charts.zone_map import df_zone_map, plot_zone_map
 from kvmlab.inquiry.captures_lab import df_kvm_matrix
+from kvmlab.inquiry.kvm_mechanism import page_lives
 from kvmlab.inquiry.pfn_ranges import PfnRanges, pfn_ranges
 from kvmlab.inquiry.replay import replay, same_events
 from kvmlab.inquiry.ttm_listed import predict_listed
@@ -133,6 +135,11 @@ def _replay() -> go.Figure:
     return plot_replay(df_replay(same_events(played, [find_policy("c_69"), find_policy("d")]), source="case"))
 
 
+def _life() -> go.Figure:
+    run = next(run for run in shipped_runs() if run.run == "storm-1vcpu-page-ref")
+    return plot_page_life(df_page_life(page_lives(run)[0], replay(case_log().bad_pages[0]), run))
+
+
 def _scene() -> go.Figure:
     return plot_page_scene(df_page_scene(replay(case_log().bad_pages[0]), 13, source="case"))
 
@@ -173,6 +180,7 @@ EXAMPLES: dict[str, Callable[[], go.Figure]] = {
     "capture_storms": lambda: plot_capture_storms(df_capture_storms(shipped_runs())),
     "fragmentation": _fragmentation,
     "order_histogram": _orders,
+    "page_life": _life,
     "page_scene": _scene,
     "pfn_map": _map,
     "pfn_strip": _strip,

@@ -114,7 +114,7 @@ def test_no_browser_gets_more_than_it_can_draw(told: dict[str, dict[str, Any]], 
 
 def test_charts_whose_input_grows_have_a_large_example() -> None:
     bounded = {"capture_matrix", "capture_refs", "capture_storms", "policy_matrix", "replay", "swim_lanes"}
-    assert set(EXAMPLES) - set(LARGE) <= bounded | {"page_scene", "ttm_fragmentation", "v11_series"}
+    assert set(EXAMPLES) - set(LARGE) <= bounded | {"page_life", "page_scene", "ttm_fragmentation", "v11_series"}
 
 
 def _without_template(told: dict[str, Any]) -> str:

@@ -10,9 +10,11 @@ import pytest
 import kvmlab
 from kvmlab.capture.malformed import MissingInput
 from kvmlab.capture.shelf import ShippedRun, shipped_runs
+from kvmlab.charts.page_life import NoLife, df_page_life, plot_page_life
 from kvmlab.inquiry.kvm_mechanism import Change, Life, df_lives, df_mechanism, extra_put_in_trace, page_lives
 from kvmlab.inquiry.replay import Replay
 from kvmlab.report.records import Kind
+from tests.charts.figures import check_figure
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +85,16 @@ def test_a_healthy_page_is_never_short(lives: tuple[Life, ...]) -> None:
 def test_a_kernel_without_a_late_check_is_refused(storm: ShippedRun) -> None:
     with pytest.raises(MissingInput, match="no late check"):
         page_lives(replace(storm, release="6.1.0", _opened=[storm.open()]))
+
+
+def test_the_picture_rings_equal_counts_and_names_the_stray_put(lives: tuple[Life, ...], replayed: Replay) -> None:
+    told = check_figure(plot_page_life(df_page_life(lives[0], replayed)))
+    assert told["layout"]["title"]["text"].startswith("8 of 8 changes")
+    bold = [text for text in told["layout"]["xaxis"]["ticktext"] if text.startswith("<b>")]
+    assert bold == ["<b>fault puts</b><br><b>step 13</b>"]
+    assert [shape["x0"] for shape in told["layout"]["shapes"]] == [3.5, 4.5]
+    survivor = check_figure(plot_page_life(df_page_life(lives[30], replayed)))
+    assert "another" in [trace["name"] for trace in survivor["data"]]
+    empty = Life(0, 1, (), ())
+    with pytest.raises(NoLife):
+        df_page_life(empty, replace(replayed, run=None))
