@@ -20,6 +20,7 @@ from kvmlab.report.fast_state import (
     C_LINE,
     HAS_TO_LEARN,
     MOST_ENDS,
+    MOST_TRAIL,
     N_FORM,
     N_STATE,
     NEAR,
@@ -40,9 +41,12 @@ from kvmlab.report.fast_state import (
     S_SHORT,
     S_STRAY,
     S_TAUGHT,
+    S_TRAIL,
     S_UNKNOWN,
+    SEEN,
     T_FIRST,
 )
+from kvmlab.report.scan_stacks import learn_trail
 
 PAD = 256
 _MAX_TEMPLATES = 64
@@ -64,6 +68,8 @@ class _Room:
     scratch: Any
     quiet: Any
     ends: Any
+    trail: Any
+    seen: Any
 
 
 class CompiledEngine:
@@ -111,6 +117,7 @@ class CompiledEngine:
                 np.int64(len(table) // 4 - 1), known.seed, known.salts, self._own_seed, known.steps, known.look,
                 known.holds, known.n_holds, room.rows, np.int64(len(room.rows) - 2), room.marks,
                 np.int64(len(room.marks) // r.N_MARK - 2), room.unknown, state, room.scratch, room.quiet, room.ends,
+                room.trail, room.seen,
             )  # fmt: skip
             if state[S_SHORT] == NEEDS_ROOM:
                 room = self._room(2 * (chunk.hi - chunk.lo), grow=len(room.marks) // r.N_MARK * 2)
@@ -130,6 +137,7 @@ class CompiledEngine:
             _go_back(state, room.marks)
         if state[S_SHORT]:
             raise TooShort
+        learn_trail(room.trail[: state[S_TRAIL]].tolist(), self.lexicon)
         rows = room.rows[: state[S_ROWS]].copy()
         marks = room.marks[: state[S_MARKS] * r.N_MARK].reshape(-1, r.N_MARK).copy()
         return Found(rows, marks, int(state[S_LINES]), int(state[S_AT]), bool(state[S_STRAY]), bool(state[S_CALLERS]))
@@ -142,6 +150,7 @@ class CompiledEngine:
                 np.empty((n_rows, r.N_COLUMNS), np.int64), np.empty(n_marks * r.N_MARK, np.int64),
                 np.empty(_ROOM_UNKNOWN * r.N_UNKNOWN, np.int64), np.zeros(N_STATE, np.int64),
                 np.zeros(64, np.uint8), np.zeros(NEAR, np.uint64), np.zeros(MOST_ENDS, np.int64),
+                np.zeros(MOST_TRAIL, np.int64), np.zeros(SEEN, np.int64),
             )  # fmt: skip
             self._known.rooms.room = held
         return held

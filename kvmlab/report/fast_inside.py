@@ -23,12 +23,15 @@ from kvmlab.report.fast_state import (
     ENDS,
     GOES_ON,
     MOST_ENDS,
+    MOST_TRAIL,
     N_FORM,
     NEEDS_MORE,
     QUIET,
     S_CALLERS,
     S_LINES,
     S_TAUGHT,
+    S_TRAIL,
+    SEEN,
     STANDS_BEHIND,
     T_CALLER,
     T_STYLE,
@@ -96,7 +99,7 @@ def _found(b, start, m, q, row, unknown, state, table, mask, seed, style, salts,
 @njit(nogil=True, cache=True)
 def read_report(  # type: ignore[no-untyped-def]
     b, start, m, q, us, own, hi, stop, at_end, row, shapes, forms, n_templates, table, mask, seed, salts, own_seed,
-    steps, unknown, state, scratch, quiet, ends,
+    steps, unknown, state, scratch, quiet, ends, trail, seen,
 ):  # fmt: skip
     """Reads the report whose title stands at `start`; says how it ends, and the time of its last line.
 
@@ -118,6 +121,8 @@ def read_report(  # type: ignore[no-untyped-def]
     style, has_caller = forms[own * N_FORM + T_STYLE], forms[own * N_FORM + T_CALLER] >= 0
     grammar, opened, stack, loose_stack = np.int64(g.TITLED), np.int64(-1), np.uint64(0), np.uint64(g.LOOSE_STACK)
     frames = reliable = np.int64(0)
+    trail_at = state[S_TRAIL] + 2
+    keeps = trail_at + 2 * g.MAX_LINES < MOST_TRAIL
     bottom, pending, taught = False, how == 2, False
     does = GOES_ON if how != 0 and not (p >= stop and at_end) else BREAKS
     while does == GOES_ON:
@@ -193,6 +198,9 @@ def read_report(  # type: ignore[no-untyped-def]
             us = now
             if found == g.FRAME:
                 frames += 1
+                if keeps:
+                    trail[trail_at] = number
+                    trail_at += 1
                 if number & 1:
                     reliable += 1
                     stack = mixed(stack, mix)
@@ -204,6 +212,9 @@ def read_report(  # type: ignore[no-untyped-def]
                     does = BREAKS
                     break
                 opened = number
+                if keeps:
+                    trail[trail_at] = -1 - 2 * number
+                    trail_at += 1
                 stack, loose_stack = (
                     mixed(stack, np.uint64(2 * number + 1)), mixed(loose_stack, np.uint64(2 * number + 1)),
                 )  # fmt: skip
@@ -212,6 +223,9 @@ def read_report(  # type: ignore[no-untyped-def]
                     does = BREAKS
                     break
                 opened = np.int64(-1)
+                if keeps:
+                    trail[trail_at] = -2 - 2 * number
+                    trail_at += 1
                 stack, loose_stack = (
                     mixed(stack, np.uint64(2 * number + 2)), mixed(loose_stack, np.uint64(2 * number + 2)),
                 )  # fmt: skip
@@ -266,6 +280,14 @@ def read_report(  # type: ignore[no-untyped-def]
     row[r.LINES] = line - first_line
     row[r.FRAMES] = frames
     row[r.RELIABLE] = reliable
-    row[r.STACK] = np.int64(stack if reliable > 0 else loose_stack)
+    found = np.int64(stack if reliable > 0 else loose_stack)
+    row[r.STACK] = found
+    place = (found >> 20) & (SEEN - 1)
+    whole = does in (ENDS, STANDS_BEHIND)
+    if keeps and whole and seen[place] != found:
+        seen[place] = found
+        trail[state[S_TRAIL]] = found
+        trail[state[S_TRAIL] + 1] = trail_at - state[S_TRAIL] - 2
+        state[S_TRAIL] = trail_at
     row[r.STYLE] = style
     return does, us

@@ -82,7 +82,7 @@ def _remember(state, marks, p, line):  # type: ignore[no-untyped-def]
 def read_chunk(  # type: ignore[no-untyped-def]
     data, lo, hi, stop, at_end, shapes_a, forms_a, n_templates, table_a, mask, seed, salts_a, own_seed,
     steps_a, tables_a, holds_a, n_holds, rows_a, max_rows, marks_a, max_marks, unknown_a, state_a, scratch_a, quiet_a,
-    ends_a,
+    ends_a, trail_a, seen_a,
 ):  # fmt: skip
     """Reads the lines that begin in [lo, hi), and the rest of a report that begins there.
 
@@ -101,7 +101,9 @@ def read_chunk(  # type: ignore[no-untyped-def]
     steps, tables, holds, marks, unknown, state = (
         data_of(steps_a), data_of(tables_a), data_of(holds_a), data_of(marks_a), data_of(unknown_a), data_of(state_a),
     )  # fmt: skip
-    scratch, quiet, ends = data_of(scratch_a), data_of(quiet_a), data_of(ends_a)
+    scratch, quiet, ends, trail, seen = (
+        data_of(scratch_a), data_of(quiet_a), data_of(ends_a), data_of(trail_a), data_of(seen_a),
+    )  # fmt: skip
     row = data_of(rows_a[state[S_ROWS]])
     p, line, last = lo, state[C_LINE], np.int64(-1)
     k, n, scanned = np.int64(0), np.int64(0), lo
@@ -166,7 +168,7 @@ def read_chunk(  # type: ignore[no-untyped-def]
             )  # fmt: skip
             does, last_us = read_report(
                 b, start, m, q, us, t, hi, stop, at_end, row, shapes, forms, n_templates, table, mask, seed, salts,
-                own_seed, steps, unknown, state, scratch, quiet, ends,
+                own_seed, steps, unknown, state, scratch, quiet, ends, trail, seen,
             )  # fmt: skip
             p, line, k, n, scanned, last = (
                 state[C_P], state[C_LINE], state[C_END], state[C_ENDS], state[C_SCANNED], state[C_LAST],

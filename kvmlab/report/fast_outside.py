@@ -144,9 +144,14 @@ def outside(b, start, p, q, hint, unknown, state, table, mask, seed, salts, scra
         key = register_hash(b, p, q, salt ^ _EIGHT, salts, scratch)
     else:
         key = plain_hash(b, p, q, salt, salts, scratch)
+    near = near_slot(key)
+    if quiet[near] == key:
+        return QUIET
     slot = find_key(table, mask, key)
     if slot >= 0:
         found = np.int64(table[slot + 1])
+        if found == 1:
+            quiet[near] = key
         return WANTED if found == 2 else (DETAIL if found == 3 else QUIET)
     learn(unknown, state, r.WHOLE, start, q, p - start, key)
     return UNKNOWN

@@ -17,7 +17,13 @@ C_P, C_LINE, C_END, C_ENDS, C_SCANNED, C_LAST, C_SHOWN, C_SECONDS = range(10, 18
 # Where the first line or report begins that holds something unknown (-1 if none does), and how much there was before
 # it: number of the line, rows, marks, and what stood in the last mark.
 R_P, R_LINE, R_ROWS, R_MARKS, R_STOP, R_LINES, R_LAST_US = range(18, 25)
-N_STATE = 25
+# How many numbers there are in the trail: of each new stack its hash, how many entries and markers follow, and those:
+# numbers of entries, -1 - 2n where stack n opens, -2 - 2n where it closes.
+S_TRAIL = 25
+N_STATE = 26
+MOST_TRAIL = 1 << 16
+# Places for hashes of stacks that have been in a trail.
+SEEN = 1 << 14
 # Behind something unknown, so many bytes are still read to learn from.
 LOOK_ON = 1 << 18
 # What a line is outside a report.

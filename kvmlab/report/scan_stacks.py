@@ -49,6 +49,32 @@ def learn_stacks(chunk: Chunk, found: Found, lexicon: Lexicon) -> None:
             known[value] = _read(chunk.data[start:stop].tobytes(), lexicon)
 
 
+def learn_trail(trail: list[int], lexicon: Lexicon) -> None:
+    """Has a lexicon learn the stacks in a trail of the compiled engine.
+
+    Args:
+        trail: of each stack its hash, how many numbers follow, and those, as in `fast_state`.
+        lexicon: what lines mean.
+    """
+    at = 0
+    while at < len(trail):
+        value, n = trail[at], trail[at + 1]
+        if value not in lexicon.traces:
+            lexicon.traces[value] = _entries(trail[at + 2 : at + 2 + n], lexicon)
+        at += 2 + n
+
+
+def _entries(numbers: list[int], lexicon: Lexicon) -> Stack:
+    entries: list[StackEntry] = []
+    context: str | None = None
+    for number in numbers:
+        if number >= 0:
+            entries.append(StackEntry(*lexicon.functions[number >> 2], context, bool(number & 1)))
+        else:
+            context = None if number & 1 == 0 else lexicon.stacks[(-1 - number) >> 1]
+    return _chosen(entries)
+
+
 def _read(trace: bytes, lexicon: Lexicon) -> Stack:
     entries: list[StackEntry] = []
     context: str | None = None
