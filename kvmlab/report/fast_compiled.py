@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import threading
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_chunk import Chunk, Found, TooShort
-from kvmlab.report.fast_heads import held_words
-from kvmlab.report.fast_lexicon import LOOSE, MAX_ENTRIES, Lexicon, Template, prefix_end
-from kvmlab.report.fast_lines import three_tables
+from kvmlab.report.fast_known import Known, Room
+from kvmlab.report.fast_lexicon import Lexicon
+from kvmlab.report.fast_meaning import LOOSE, MAX_ENTRIES, Template, prefix_end
 from kvmlab.report.fast_numba import read_chunk
 from kvmlab.report.fast_state import (
     C_LINE,
@@ -57,21 +54,6 @@ _TRIES = 24
 _LEAST_REPORT = 400
 
 
-@dataclass(slots=True)
-class _Room:
-    """Arrays that a thread writes into, kept from chunk to chunk."""
-
-    rows: Any
-    marks: Any
-    unknown: Any
-    state: Any
-    scratch: Any
-    quiet: Any
-    ends: Any
-    trail: Any
-    seen: Any
-
-
 class CompiledEngine:
     """Reads chunks of one text; safe to use from several threads.
 
@@ -82,9 +64,9 @@ class CompiledEngine:
     parallel = True
     name = "numba"
 
-    def __init__(self, lexicon: Lexicon, known: _Known | None = None) -> None:
+    def __init__(self, lexicon: Lexicon, known: Known | None = None) -> None:
         self.lexicon = lexicon
-        self._known = _Known() if known is None else known
+        self._known = Known() if known is None else known
         # Whose message a line is depends on the templates of this text.
         self._own_seed = np.uint64(int.from_bytes(os.urandom(8), "little"))
         self._templates: list[Template] = []
@@ -142,11 +124,11 @@ class CompiledEngine:
         marks = room.marks[: state[S_MARKS] * r.N_MARK].reshape(-1, r.N_MARK).copy()
         return Found(rows, marks, int(state[S_LINES]), int(state[S_AT]), bool(state[S_STRAY]), bool(state[S_CALLERS]))
 
-    def _room(self, size: int, grow: int = 0) -> _Room:
-        held: _Room | None = getattr(self._known.rooms, "room", None)
+    def _room(self, size: int, grow: int = 0) -> Room:
+        held: Room | None = getattr(self._known.rooms, "room", None)
         n_rows, n_marks = size // _LEAST_REPORT + 64, max(grow, 1 << 14)
         if held is None or len(held.rows) < n_rows or len(held.marks) < n_marks * r.N_MARK:
-            held = _Room(
+            held = Room(
                 np.empty((n_rows, r.N_COLUMNS), np.int64), np.empty(n_marks * r.N_MARK, np.int64),
                 np.empty(_ROOM_UNKNOWN * r.N_UNKNOWN, np.int64), np.zeros(N_STATE, np.int64),
                 np.zeros(64, np.uint8), np.zeros(NEAR, np.uint64), np.zeros(MOST_ENDS, np.int64),
@@ -222,62 +204,6 @@ class CompiledEngine:
         return True
 
 
-@dataclass(slots=True)
-class _Table:
-    """An open hash table, four words an entry (key, class, number, hash); a bigger one takes over when half full."""
-
-    size: int
-    used: int = 0
-    words: Any = field(init=False)
-    _held: set[int] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.words = np.zeros(4 * self.size, np.uint64)
-
-    def __contains__(self, key: int) -> bool:
-        return key in self._held
-
-    def add(self, key: int, found: int, number: int, mix: int) -> None:
-        """Puts an entry in."""
-        if 2 * (self.used + 1) > len(self.words) // 4:
-            held = self.words.reshape(-1, 4)
-            bigger = _Table(len(self.words) // 2)
-            for row in held[held[:, 0] != 0].tolist():
-                bigger.put(*row)
-            self.words = bigger.words
-        self.put(key, found, number & ((1 << 64) - 1), mix)
-        self._held.add(key)
-        self.used += 1
-
-    def put(self, key: int, found: int, number: int, mix: int) -> None:
-        """Writes an entry where there is room."""
-        mask = len(self.words) // 4 - 1
-        slot = (key >> 20) & mask
-        while self.words[4 * slot]:
-            slot = (slot + 1) & mask
-        self.words[4 * slot + 1 : 4 * slot + 4] = found, number, mix
-        # The key comes last: another thread may be reading.
-        self.words[4 * slot] = key
-
-
-class _Known:
-    """What is known of lines, whatever text they stand in."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.rooms = threading.local()
-        # Hashes differ from run to run, so that no text can be made to collide.
-        self.seed = np.uint64(int.from_bytes(os.urandom(8), "little"))
-        self.salts = np.frombuffer(os.urandom(64), np.uint64).copy()
-        self.styles: list[str] = []
-        self.table = _Table(1 << 12)
-        self.steps = np.frombuffer(g.step_table(), np.uint8).copy()
-        pieces = [_piece(word) for word in held_words()]
-        self.holds = np.frombuffer(b"".join(pieces) or bytes(4), np.uint8).copy()
-        self.n_holds = len(pieces)
-        self.look = np.frombuffer(three_tables(pieces), np.uint8).copy()
-
-
 def _go_back(state: Any, marks: Any) -> None:
     """Forgets what was found from the first unknown line or report on."""
     state[[S_ROWS, S_MARKS, C_LINE]] = state[[R_ROWS, R_MARKS, R_LINE]]
@@ -289,10 +215,3 @@ def _go_back(state: Any, marks: Any) -> None:
 
 def _no_prefixes() -> tuple[Any, Any]:
     return np.zeros(_MAX_TEMPLATES * r.PREFIX_ROOM, np.uint8), np.zeros(_MAX_TEMPLATES * N_FORM, np.int64)
-
-
-def _piece(word: str) -> bytes:
-    """Four bytes of a word to look for in lines, the rarest; the last is 0 where the word is shorter."""
-    shown = word.encode()
-    pieces = [shown[i : i + 4] for i in range(max(1, len(shown) - 3))]
-    return min(pieces, key=lambda piece: sum(byte in b" etaoinsrhl" for byte in piece)).ljust(4, b"\0")

@@ -3,79 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from kvmlab.report import fast_grammar as g
 from kvmlab.report.cpu_line import match_cpu_line, taint_letters
 from kvmlab.report.fast_heads import EXACTLY, HEAD_BYTES, may_begin
+from kvmlab.report.fast_meaning import (
+    DETAIL,
+    DIGITS,
+    FOREIGN,
+    INTERESTING,
+    LOOSE,
+    MAX_ENTRIES,
+    OTHER,
+    PREFIX_BYTES,
+    Meaning,
+    Task,
+    Template,
+    alike,
+    behind,
+    plain,
+)
 from kvmlab.report.lines import LINE_LENGTH, Part, classify
 from kvmlab.report.modules import is_continuation
 from kvmlab.report.open_splat import BOTTOM
 from kvmlab.report.stack import StackLine
-from kvmlab.text.prefix import HOT, match_prefix
+from kvmlab.text.prefix import match_prefix
 from kvmlab.text.record import Record, Role
 from kvmlab.text.span import Span
 
-# Longest prefix that is matched as a template.
-PREFIX_BYTES = 128
-# More different lines than this are not remembered: their reports go to the tolerant parser.
-MAX_ENTRIES = 1 << 20
-MASK = (1 << 64) - 1
-DIGITS = bytes.maketrans(b"0123456789", b"0" * 10)
-_OFFSET = re.compile(rb"\+0x[0-9a-f]{1,16}/0x[0-9a-f]{1,16}(?= \[|$)")
 _NOWHERE = Span(0, 0, 1, 1)
-_PLAIN = frozenset(range(0x20, 0x7F)) | {0x09}
-
-# What a message is outside a report.
-OTHER, INTERESTING, DETAIL = 1, 2, 3
-# What a line begins with that fits no template.
-FOREIGN, LOOSE = 1, 2
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A prefix with its digits made zeros, and where its numbers stand.
-
-    Args:
-        shape: the prefix, zeros for digits.
-        style: names of its rows, joined.
-        seconds: first and last + 1 of the digits of the seconds (of the microseconds if `micros` is -1); -1 if none.
-        micros: first of the six digits behind the dot.
-        caller: first and last + 1 of the caller id, -1 if none.
-    """
-
-    shape: bytes
-    style: str
-    seconds: tuple[int, int]
-    micros: int
-    caller: tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a message is inside a report: its class, a number that goes with it, for entries the hash of the function.
-
-    The number is an index into `Lexicon.texts`, `Lexicon.types` or `Lexicon.functions` (times four, plus 1 if reliable,
-    plus 2 if nothing lies below it), the order of a compound page, or the index of a stack's name.
-    """
-
-    found: int
-    number: int = -1
-    mix: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What stands behind `Comm:` in a CPU line."""
-
-    comm: str | None
-    kernel: str | None
-    taint: str
-    known: bool
-
-
 _UNKNOWN = Meaning(g.BAD)
 
 
@@ -113,7 +71,7 @@ class Lexicon:
         >>> Lexicon().template(b"[252080.141632][ T1848] BUG: Bad page").shape
         b'[000000.000000][ T0000] '
         """
-        text = _plain(line)
+        text = plain(line)
         if text is None or text[:1].isspace():
             return LOOSE
         prefix = match_prefix(text)
@@ -152,7 +110,7 @@ class Lexicon:
             line: the line without its ending.
             length: bytes of its prefix.
         """
-        text = _behind(line, length)
+        text = behind(line, length)
         if text is None:
             return _UNKNOWN
         record = Record(_NOWHERE, Role.LOG, text)
@@ -204,7 +162,7 @@ class Lexicon:
             line: the line without its ending.
             length: bytes of its prefix, 0 if it has none.
         """
-        text = _behind(line, length)
+        text = behind(line, length)
         return EXACTLY if text is None else may_begin(text.lstrip(" \t")[:HEAD_BYTES])
 
     def whole(self, line: bytes, length: int) -> int:
@@ -214,7 +172,7 @@ class Lexicon:
             line: the line without its ending.
             length: bytes of its prefix, 0 if it has none.
         """
-        text = _behind(line, length)
+        text = behind(line, length)
         if text is None:
             # Escapes and other characters may hide anything.
             return INTERESTING
@@ -230,7 +188,7 @@ class Lexicon:
         Args:
             rest: the bytes.
         """
-        text = _plain(rest)
+        text = plain(rest)
         if text is None:
             return -1
         line = match_cpu_line(f"CPU: 0 PID: 0 Comm: {text}".strip(), _NOWHERE)
@@ -241,7 +199,7 @@ class Lexicon:
 
     def name(self, comm: bytes) -> int:
         """Number of the name of a task in a title; -1 if it holds more than plain characters."""
-        text = _plain(comm)
+        text = plain(comm)
         return -1 if text is None else self._text(text)
 
     def _entry(self, data: StackLine) -> Meaning | None:
@@ -281,37 +239,3 @@ _SIMPLE = {
     Part.TAINTED: g.TAINTED, Part.WORKQUEUE: g.QUEUE, Part.CONTEXT: g.QUEUE, Part.REGISTERS: g.REGISTERS,
     Part.CODE: g.CODE,
 }  # fmt: skip
-
-
-def alike(message: bytes) -> bytes:
-    """A message with the same offset and size in every entry of a call trace.
-
-    >>> alike(b" ? kvm_vcpu_ioctl+0x29e/0x6f0 [kvm]")
-    b' ? kvm_vcpu_ioctl+0x1/0x1 [kvm]'
-    """
-    return _OFFSET.sub(b"+0x1/0x1", message) if b"+0x" in message else message
-
-
-def _plain(line: bytes) -> str | None:
-    """The characters of a line that holds nothing but plain ones."""
-    return line.decode("ascii") if _PLAIN.issuperset(line) else None
-
-
-def _behind(line: bytes, length: int) -> str | None:
-    """The message of a line, None if it is not plain or if its prefix is not what the template says."""
-    text = _plain(line)
-    if text is None:
-        return None
-    return text[length:] if prefix_end(text) == length else None
-
-
-def prefix_end(text: str) -> int:
-    """Where the prefix of a line ends, 0 if it has none.
-
-    >>> prefix_end("[252080.141632] BUG: Bad page state")
-    16
-    """
-    if hot := HOT.match(text):
-        return hot.end()
-    prefix = match_prefix(text)
-    return 0 if prefix is None else prefix.end

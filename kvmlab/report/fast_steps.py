@@ -4,31 +4,14 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
-from typing import Any
 
 from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
-from kvmlab.report.fast_lexicon import MASK, MAX_ENTRIES, Lexicon, Meaning, Template
+from kvmlab.report.fast_lexicon import Lexicon
+from kvmlab.report.fast_meaning import MASK, Meaning, Template
+from kvmlab.report.fast_values import REGISTERS, X86, Lines, signed
 
 _TITLE = re.compile(rb"BUG: Bad page state in process ([!-~](?:[ -~]{0,62}[!-~])?)( +)pfn:([0-9a-f]{1,16})")
-_PAGE = re.compile(
-    rb"page:(?:[0-9a-f]{1,16})? (?:ref)?count:(-?[0-9]{1,10}) mapcount:(-?[0-9]{1,10})"
-    rb" mapping: *(?:([0-9a-f]{1,16})|\(null\)) index:0x([0-9a-f]{1,16})"
-    rb"(?: pfn:0x([0-9a-f]{1,16}))?(?: compound_mapcount: -?[0-9]{1,10})?"
-)
-_FLAGS = re.compile(rb"(?:anon |ksm |page )?flags: 0x([0-9a-f]{1,16})\(([a-z0-9_|=]*)\)(?: CMA)?")
-_FIELD = re.compile(rb"(?:^|\|)(node|zone)=([0-9]{1,6})(?=\||$)")
-_FIELDS = re.compile(rb"(?:^|\|)(?:node|zone)=")
-_FOUR = re.compile(rb"raw: ([0-9a-f]{16}) ([0-9a-f]{16}) ([0-9a-f]{16}) ([0-9a-f]{16})")
-_WORDS = re.compile(rb"(raw|head): ((?:[0-9a-f]{16}(?: (?=.)|$)){1,8}|(?:[0-9a-f]{8}(?: (?=.)|$)){1,16})")
-_CPU = re.compile(rb"CPU: ([0-9]{1,6}) (?:UID: [0-9]{1,10} )?PID: (-?[0-9]{1,10}) Comm: (.*)", re.DOTALL)
-_PID = re.compile(rb"Pid: (-?[0-9]{1,10}), comm: (.*)", re.DOTALL)
-X86 = re.compile(
-    rb"(?:R(?:[A-D]X|[SD]I|BP|0[89]|1[0-5]): [0-9a-f]{16}(?: (?=R)|$)){1,3}|RIP: [0-9a-f]{4}:0x[0-9a-f]{1,16}"
-    rb"|RSP: [0-9a-f]{4}:[0-9a-f]{16} EFLAGS: [0-9a-f]{8}(?: ORIG_RAX: [0-9a-f]{16})?"
-)
-_HEX = re.compile(rb"0x[0-9a-f]{1,16}\b|\b[0-9a-f]{4,16}\b")
-_NAMED = re.compile(rb" {0,8}(?!Co|h).{2,4}:", re.DOTALL)
 _K = 0x9E3779B97F4A7C15
 _TASK_STACK = 0
 
@@ -51,11 +34,7 @@ def time_us(line: bytes, template: Template) -> int:
     return seconds if template.micros < 0 else seconds * 1_000_000 + int(line[template.micros : template.micros + 6])
 
 
-def _signed(value: int) -> int:
-    return value - (1 << 64) if value >> 63 else value
-
-
-class Attempt:
+class Attempt(Lines):
     """Reads reports, one at a time.
 
     Args:
@@ -63,14 +42,10 @@ class Attempt:
     """
 
     def __init__(self, lexicon: Lexicon) -> None:
-        self.lexicon = lexicon
-        self.row: list[int] = []
+        super().__init__(lexicon)
         self._steps = g.step_table()
         self._meanings: dict[str, dict[bytes, Meaning]] = {}
-        self._known: dict[bytes, Meaning] = {}
-        self._tasks: dict[bytes, int] = {}
         self._stacks: dict[tuple[int, ...], int] = {}
-        self._mixes: dict[int, int] = {}
 
     def begin(self, line: bytes, template: Template, style: int) -> bool:
         """Begins a report with its title line; whether the title is understood."""
@@ -82,7 +57,7 @@ class Attempt:
         row[r.WORD_0 : r.WORD_0 + r.MAX_WORDS] = [0] * r.MAX_WORDS
         row[r.N_WORDS] = row[r.FRAMES] = 0
         row[r.COMM], row[r.GAP], row[r.PFN_DIGITS] = name, len(found[2]), len(found[3])
-        row[r.PFN] = _signed(int(found[3], 16))
+        row[r.PFN] = signed(int(found[3], 16))
         row[r.TIME_US] = time_us(line, template)
         row[r.STYLE] = style
         self._template = template
@@ -243,7 +218,7 @@ class Attempt:
                 stack = ((stack ^ (self._mixes[number] if number >= 0 else -number)) * _K) & MASK
                 stack ^= stack >> 32
             self._stacks[key] = stack
-        row[r.STACK] = _signed(stack)
+        row[r.STACK] = signed(stack)
         return row
 
     def _mark(self, number: int) -> None:
@@ -253,110 +228,7 @@ class Attempt:
     def _quiet(self, line: bytes, length: int) -> bool:
         return self.lexicon.whole(line, length) == 1
 
-    def meaning(self, line: bytes, message: bytes, length: int) -> Meaning:
-        """What a message means that has numbers of its own or has not been seen; numbers go into the row."""
-        reader = _READERS.get(message[:5])
-        if reader is not None:
-            found: Meaning | None = reader(self, message)
-            if found is not None:
-                return found
-        if X86.fullmatch(message):
-            return REGISTERS
-        key = message
-        if _NAMED.match(message) and len(message) > 8:
-            key = b"\n" + _HEX.sub(_blotted, message)
-            meaning = self._known.get(key)
-            if meaning is not None:
-                return meaning
-        meaning = self.lexicon.meaning(line, length)
-        if meaning.found == g.FRAME:
-            self._mixes[meaning.number] = meaning.mix
-        if len(self._known) < MAX_ENTRIES:
-            self._known[key] = meaning
-        return meaning
 
-    def _title(self, message: bytes) -> Meaning | None:
-        return Meaning(g.TITLE) if message.startswith(b"BUG: Bad page state in process ") else None
-
-    def _page(self, message: bytes) -> Meaning | None:
-        if message[4:5] != b":":
-            return None
-        found = _PAGE.fullmatch(message)
-        row = self.row
-        if found is None or (found[5] is not None and _signed(int(found[5], 16)) != row[r.PFN]):
-            return _BAD
-        row[r.REFCOUNT], row[r.MAPCOUNT] = int(found[1]), int(found[2])
-        row[r.MAPPING], row[r.INDEX] = _signed(int(found[3] or b"0", 16)), _signed(int(found[4], 16))
-        return _PAGE_LINE
-
-    def _flags(self, message: bytes) -> Meaning | None:
-        found = _FLAGS.fullmatch(message)
-        if found is None:
-            return _BAD if b"flags:" in message[:12] else None
-        row = self.row
-        row[r.FLAGS_WORD] = _signed(int(found[1], 16))
-        fields = _FIELD.findall(found[2])
-        if len(fields) != len(_FIELDS.findall(found[2])):
-            return _BAD
-        for name, value in fields:
-            row[r.NODE if name == b"node" else r.ZONE] = int(value)
-        return _FLAGS_LINE
-
-    def _words(self, message: bytes) -> Meaning | None:
-        row = self.row
-        four = _FOUR.fullmatch(message)
-        if four is not None and row[r.N_WORDS] in (0, 4) and row[r.WORD_WIDTH] in (-1, 16):
-            at = r.WORD_0 + row[r.N_WORDS]
-            values = [int(shown, 16) for shown in four.groups()]
-            row[at : at + 4] = [value - (1 << 64) if value >> 63 else value for value in values]
-            row[r.WORD_WIDTH] = 16
-            row[r.N_WORDS] += 4
-            return _WORDS_LINE
-        if message.startswith(b"head: o"):
-            return None
-        found = _WORDS.fullmatch(message)
-        if found is None:
-            return _BAD
-        if found[1] == b"head":
-            return Meaning(g.HEAD_WORDS)
-        words = found[2].split()
-        width = len(words[0])
-        if row[r.N_WORDS] and row[r.WORD_WIDTH] != width:
-            return _BAD
-        row[r.WORD_WIDTH] = width
-        for word in words:
-            if row[r.N_WORDS] < r.MAX_WORDS:
-                row[r.WORD_0 + row[r.N_WORDS]] = _signed(int(word, 16))
-            row[r.N_WORDS] += 1
-        return _WORDS_LINE
-
-    def _cpu(self, message: bytes) -> Meaning | None:
-        found = _CPU.fullmatch(message)
-        if found is not None:
-            cpu, pid, rest = int(found[1]), int(found[2]), found[3]
-        elif (found := _PID.fullmatch(message)) is not None:
-            cpu, pid, rest = -1, int(found[1]), found[2]
-        else:
-            return _BAD
-        task = self._tasks.get(rest)
-        if task is None:
-            task = self._tasks[rest] = self.lexicon.task(rest)
-        self.row[r.CPU_NUMBER], self.row[r.PID], self.row[r.TASK_ID] = cpu, pid, task
-        return _CPU_LINE if task >= 0 else _BAD
-
-
-def _blotted(found: re.Match[bytes]) -> bytes:
-    shown = found[0]
-    return b"0x#" if shown[1:2] == b"x" else b"#" * len(shown)
-
-
-_BAD, REGISTERS = Meaning(g.BAD), Meaning(g.REGISTERS)
-_PAGE_LINE, _FLAGS_LINE, _WORDS_LINE, _CPU_LINE = Meaning(g.PAGE), Meaning(g.FLAGS), Meaning(g.WORDS), Meaning(g.CPU)
 # Classes that change more than the state.
 _BY_HAND = frozenset({g.OPEN, g.CLOSE, g.TITLE, g.PAGE, g.FLAGS, g.WORDS, g.CPU})
 _KEPT: dict[int, int] = {g.REASON: r.REASON_ID, g.HEAD: r.ORDER, g.TYPE: r.TYPE_ID, g.HARDWARE: r.HARDWARE_ID}
-_READERS: dict[bytes, Any] = {
-    b"BUG: ": Attempt._title, b"page:": Attempt._page, b"flags": Attempt._flags, b"anon ": Attempt._flags,
-    b"ksm f": Attempt._flags, b"page ": Attempt._flags, b"raw: ": Attempt._words, b"head:": Attempt._words,
-    b"CPU: ": Attempt._cpu, b"Pid: ": Attempt._cpu,
-}  # fmt: skip

@@ -10,8 +10,9 @@ import re
 
 from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
-from kvmlab.report.fast_lexicon import MAX_ENTRIES, Meaning, Template
-from kvmlab.report.fast_steps import X86, Attempt
+from kvmlab.report.fast_meaning import MAX_ENTRIES, Meaning, Template
+from kvmlab.report.fast_steps import Attempt
+from kvmlab.report.fast_values import X86
 
 # Longer reports are read line by line.
 MOST_LINES = 200

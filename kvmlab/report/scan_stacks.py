@@ -10,7 +10,8 @@ import numpy as np
 from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_chunk import Chunk, Found
-from kvmlab.report.fast_lexicon import DIGITS, Lexicon, prefix_end
+from kvmlab.report.fast_lexicon import Lexicon
+from kvmlab.report.fast_meaning import DIGITS, prefix_end
 from kvmlab.report.records import Report
 
 

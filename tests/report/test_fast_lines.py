@@ -10,13 +10,13 @@ import pytest
 from numba import njit
 
 from kvmlab.report import fast_lines
-from kvmlab.report.fast_compiled import _piece
 from kvmlab.report.fast_hash import bytes_hash
 from kvmlab.report.fast_heads import held_words
+from kvmlab.report.fast_known import piece_of
 from kvmlab.report.fast_numbers import read_decimal, read_hex
 from kvmlab.report.fast_simd import HAS_LOOKUP, data_of
 
-PIECES = [_piece(word) for word in held_words()]
+PIECES = [piece_of(word) for word in held_words()]
 QUIET = (b"abc def ", b"12345 ", b".", b":9", b"+", b"[x", b".scope ", b"<", b"pag")
 BITS = (
     b"+0x", b"+0", b"[<", b"[", b".c:1", b".rs:12", b".c:x", b"\t", b"\x00", b"\xc3\xa9", b" [#", b"page", b"om-k",

@@ -8,7 +8,8 @@ import pytest
 
 from kvmlab.report.fast_grammar import DEAD, N_CLASSES, N_STATES, STEPS, step_table
 from kvmlab.report.fast_heads import EXACTLY, HEAD_BYTES, held_words, may_begin
-from kvmlab.report.fast_lexicon import FOREIGN, INTERESTING, LOOSE, Lexicon, Template
+from kvmlab.report.fast_lexicon import Lexicon
+from kvmlab.report.fast_meaning import FOREIGN, INTERESTING, LOOSE, Template
 from kvmlab.report.lines import Part, classify
 from kvmlab.report.register_table import REGISTER_ROWS
 from kvmlab.report.titles import titles
