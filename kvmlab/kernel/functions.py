@@ -10,7 +10,9 @@ from functools import cache
 from kvmlab.kernel.tables import read_table
 
 # What compilers and build options add to a symbol; none of it changes what the function does.
-_SUFFIX = re.compile(r"\.(?:isra|constprop|part|cold|llvm|localalias|lto_priv)(?:\.[0-9]+)*")
+_SUFFIX = re.compile(
+    r"\.(?:isra|constprop|part|cold|llvm|localalias|lto_priv|clone|__uniq|cfi_jt|cfi)(?:\.[0-9]+)*|\$[0-9a-f]{8,}$"
+)
 _SYSCALL = re.compile(r"__(?:x64|ia32|arm64|riscv|s390x|se|do)_(?:compat_)?sys_(\w+)")
 _MAX_SYMBOL = 512
 

@@ -1,4 +1,4 @@
-"""Carriers that no table knows: what a console server puts in front of the kernel's timestamp, if it always does."""
+"""Carriers that no table knows: what a console server puts in front of the kernel's lines, if it always does."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ from kvmlab.text.prefix import match_prefix
 # How many lines are looked at, and how many must agree.
 _SAMPLE, _ENOUGH, _SHARE = 2000, 3, 0.6
 _STAMP = re.compile(r"\[ *\d{1,12}\.\d{6}\]")
+# What the lines of reports hold that nothing else does, where kernels print no timestamp; how many rows are looked at.
+_TELLING = re.compile(
+    r"(?:BUG: |Call [Tt]race:|page dumped because: |Modules linked in:|RIP: \d{4}:|flags: 0x[0-9a-f]+\(|---\[ end trace"
+    r"|raw: [0-9a-f]{16} |WARNING: CPU: \d|page:(?: refcount:|[0-9a-f]{8})|Hardware name: )"
+)
+_FEW = 400
+# A level may stand between the carrier and the message, another one on each line.
+_LEVEL = re.compile(r"(?:kern *: *\w+ *: |<\d{1,3}>)$")
 _DIGITS = re.compile(r"\d+")
 _REACH = 160
 
@@ -19,20 +27,40 @@ _REACH = 160
 def learn_carrier(rows: Iterable[str]) -> re.Pattern[str] | None:
     """A pattern for what stands before the kernel's timestamp, if most rows have the same there but for digits.
 
+    Without timestamps, it is what stands before the telling lines of reports, if most rows begin with it.
+
     >>> rows = [f"lab-7|12:0{n}|[    1.00000{n}] x" for n in range(5)]
     >>> learn_carrier(rows).match("lab-7|12:44|[    9.000000] y").end()
     12
     """
     seen: Counter[str] = Counter()
+    first: list[str] = []
     for row in islice(rows, _SAMPLE):
         text = row[:_REACH]
+        if len(first) < _FEW and text.strip():
+            first.append(text)
         stamp = _STAMP.search(text)
         if stamp is None or not text[: stamp.start()].strip() or match_prefix(text):
             continue
         seen[_DIGITS.sub("0", text[: stamp.start()])] += 1
     if not seen:
-        return None
+        return _without_stamp(first)
     common, count = seen.most_common(1)[0]
     if count < _ENOUGH or count < _SHARE * seen.total() or common.strip(" >|") == "":
         return None
     return re.compile(_DIGITS.sub(r"\\d+", re.escape(common)))
+
+
+def _without_stamp(rows: list[str]) -> re.Pattern[str] | None:
+    heads: Counter[str] = Counter()
+    for text in rows:
+        found = _TELLING.search(text)
+        head = _LEVEL.sub("", text[: found.start()]) if found else ""
+        if head.strip(" >|\t*-") and not match_prefix(text):
+            heads[_DIGITS.sub("0", head)] += 1
+    if not heads:
+        return None
+    common, count = heads.most_common(1)[0]
+    pattern = re.compile(_DIGITS.sub(r"\\d+", re.escape(common)))
+    alike = sum(pattern.match(text) is not None for text in rows)
+    return pattern if count >= _ENOUGH and alike >= _SHARE * len(rows) else None

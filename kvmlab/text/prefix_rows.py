@@ -60,7 +60,8 @@ _ZONE = r"(?:Z|[+-]\d\d:?\d\d)"
 # Program names: `kernel`, `kernel[0]`, `systemd[1]`, `(sd-pam)[12]`, `org.gnome.Shell.desktop[2]`; not `1-1` or `0000`,
 # which are a device behind its driver.
 _IDENT = r"(?P<ident>\(?[A-Za-z_/.][^\s:\[]{0,64}(?:\[\d{1,10}\])?): "
-_HOST = r"(?P<host>[\w.:-]{1,255}(?<!:))"
+# No host, but how a line of a report begins that reads like a host and a program.
+_HOST = r"(?!Hardware name: )(?P<host>[\w.:-]{1,255}(?<!:))"
 _FACILITY = r"(?P<fac>kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|res\d|local\d)"
 _LEVEL = r"(?P<lvl>emerg|alert|crit|err|error|warn|warning|notice|info|debug)"
 _SEC = r"(?P<sec>\d{1,12})\.(?P<usec>\d{6})"

@@ -339,6 +339,12 @@ STYLES: dict[str, Callable[[Messages], str | bytes]] = {
     "grep-n": lambda ms: lines(f"{n}:{stamp(m)}" for n, m in enumerate(ms, 4083)),
     "grep-name": lambda ms: marked(dmesg(ms), "/var/log/kern.log:"),
     "cat-n": lambda ms: lines(f"{n:6d}\t{stamp(m)}" for n, m in enumerate(ms, 1)),
+    # carriers that no table knows, without the kernel's time
+    "console-server": lambda ms: lines(f"[lab-7 port {n % 10}] {m.text}" for n, m in enumerate(ms)),
+    "console-server-level": lambda ms: lines(f"vm1: kern  :{_LEVELS[m.level]:<6}: {m.text}" for m in ms),
+    "clock-without-time": behind("%Y-%m-%dT%H:%M:%S.%f123Z ", kernel_time=False),
+    "american-clock": behind("%m/%d/%Y %I:%M:%S %p ", kernel_time=False),
+    "hypervisor-log": behind("%Y-%m-%dT%H:%M:%S.123Z cpu12:33333)", kernel_time=False),
     # trackers and forums
     "quoted": lambda ms: f"(In reply to A B from comment #3)\n{marked(dmesg(ms), '> ')}\nI see the same.\n",
     "quoted-bare": lambda ms: f"(In reply to A B from comment #3)\n{marked(bare(ms), '> ')}\nI see the same.\n",
