@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import tracemalloc
 from pathlib import Path
 
 import pandas as pd
@@ -11,8 +12,10 @@ import pytest
 
 from benchmarks.scan.logs import make
 from kvmlab.errors import UnusableInput
+from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.log import read_log
 from kvmlab.report.scan import scan_log, scan_logs
+from kvmlab.report.scan_open import engine_of
 from kvmlab.report.scan_parquet import write_parquet
 from kvmlab.report.scan_progress import Progress, Step
 
@@ -173,6 +176,23 @@ def test_progress_told_to_a_function(made: Path, monkeypatch: pytest.MonkeyPatch
     assert (steps[-1].done, steps[-1].total, steps[-1].left) == (size, size, 0)
     half = Step(50, 200, 10.0)
     assert (half.rate, half.left) == (5.0, 30.0)
+
+
+@pytest.mark.parametrize("engine", ["python", "numba"])
+def test_what_is_held_does_not_grow_with_the_log(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kvmlab.report.scan_rows.IN_MEMORY", 20_000)
+    teacher = engine_of(engine, 0, Lexicon())
+    peaks = []
+    for size in (1_000_000, 4_000_000):
+        make(tmp_path / "x.log", size, 0.3, seed=3, kernel=1)
+        if not peaks:
+            scan_log(tmp_path / "x.log", engine=teacher, chunk=100_000)
+        tracemalloc.start()
+        scan = scan_log(tmp_path / "x.log", engine=teacher.sibling(), threads=2, chunk=100_000)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(scan.rows) > size / 30_000
+    assert peaks[1] < 1.3 * peaks[0], peaks
 
 
 @pytest.mark.slow
