@@ -157,7 +157,8 @@ def gunzipped(path: str, limit: int) -> bytes | None:
     if not 0 < length <= min(limit, 1032 * size):
         return None
     try:
-        data: bytes = engine.decompress(stored, wbits=31, bufsize=length)
+        # With room to spare, the buffer is not made anew to see whether more follows.
+        data: bytes = engine.decompress(stored, wbits=31, bufsize=length + 64)
     except engine.error:
         return None
     return data if len(data) == length else None
