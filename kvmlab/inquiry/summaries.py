@@ -115,6 +115,7 @@ def report_row(report: Report) -> tuple[object, ...]:
     if report.kind is Kind.FRAGMENT:
         parts = [name for name, part in (("registers", report.registers), ("call trace", report.call_trace)) if part]
         reason = f"part of an earlier report: {', '.join(parts) or 'text'}"
+    reason = _once(reason, len(report.repeats))
     lines = f"{report.span.first_line}-{report.span.last_line}"
     missing = [d.kind.removeprefix("truncated_") for d in report.damage if d.kind.startswith("truncated_")]
     complete = "yes" if report.complete else f"no: {', '.join(missing)} missing"
@@ -132,8 +133,13 @@ def _rows(frame: pd.DataFrame, scan: Scan) -> Iterator[tuple[object, ...]]:
         process = _PROCESS.match(row.title)
         yield (
             int(row.report), row.kind, f"{row.first_line}-{row.last_line}", _seconds(row.time_ns), hex(row.pfn),
-            process[1] if process else row.comm, row.reason, "yes",
+            process[1] if process else row.comm, _once(row.reason, row.repeats), "yes",
         )  # fmt: skip
+
+
+def _once(reason: str | None, repeats: int) -> str | None:
+    """The reason, with a word on the copies of the report that the text holds."""
+    return f"{reason} (printed {repeats + 1} times, counted once)" if repeats else reason
 
 
 def _seconds(ns: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from kvmlab.inquiry.families import families, family_json
 from kvmlab.inquiry.similar import similar_families, similar_json
 from kvmlab.report.jsonable import damage_json, report_json
 from kvmlab.report.log import Log
+from kvmlab.text.records import Records
 
 SCHEMA = "kvmlab.triage/1"
 
@@ -34,6 +36,19 @@ def triage_document(logs: Sequence[Log]) -> dict[str, Any]:
     }
 
 
+def role_counts(log: Log) -> dict[str, int]:
+    """How many records of a text are kernel log, and how many are something else, parts included.
+
+    Args:
+        log: the log.
+    """
+    found: Counter[str] = Counter()
+    for text in log.text.walk():
+        held = text.records
+        found.update(held.counts() if isinstance(held, Records) else (record.role.value for record in held))
+    return dict(found.most_common())
+
+
 def source_json(log: Log) -> dict[str, Any]:
     """What one source is, and what was lost on its way here."""
     source = log.text.source
@@ -44,5 +59,6 @@ def source_json(log: Log) -> dict[str, Any]:
         "lines": log.text.n_lines,
         "kind": log.text.kind,
         "unparsed_lines": len(log.unparsed),
+        "records": role_counts(log),
         "damage": [damage_json(damage) for damage in log.text.damage],
     }

@@ -68,6 +68,11 @@ class Records(Sequence[Record]):
         """Role of record `index`, without making the record."""
         return ROLES[self._roles[index]]
 
+    def counts(self) -> dict[str, int]:
+        """How many records there are of each role, commonest first, without making any."""
+        found = {role.value: self._roles.count(code) for role, code in CODE.items()}
+        return {name: n for name, n in sorted(found.items(), key=lambda item: -item[1]) if n}
+
     def index_of_line(self, number: int) -> int:
         """Index of the record that holds the beginning of physical line `number`."""
         return bisect_right(self._firsts, self._lines.row_of_line(number)) - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,20 @@ def test_many_files_get_a_table_of_sources(storm: Path, other: Path) -> None:
     many = run("triage", *[str(storm)] * 9)
     assert "sha256" not in many.out, "the reports of many sources are not listed one by one"
     assert "sha256" in run("triage", *[str(storm)] * 9, "--rows", "1").out
+
+
+def test_a_block_that_stands_twice_counts_once_and_that_is_said(storm: Path, tmp_path: Path) -> None:
+    twice = tmp_path / "twice.log"
+    first = "\n".join(log(3, "dmesg", 0.9, 8_000)) + "\n"
+    twice.write_text(first + first)
+    outs = [run("triage", str(twice), "--scan", way).out for way in ("slow", "fast")]
+    assert outs[0] == outs[1]
+    assert "(printed 2 times, counted once)" in outs[0]
+
+
+def test_the_document_says_what_the_records_are(storm: Path) -> None:
+    (source,) = json.loads(run("triage", str(storm), "--json").out)["sources"]
+    assert source["records"]["log"] > 100
 
 
 def test_families_that_look_alike_are_offered(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kvmlab.inquiry.triage import role_counts
 from kvmlab.report.log import read_log
 from kvmlab.report.records import Kind, Report
 
@@ -40,6 +41,15 @@ def test_corpus_log(row: dict[str, str]) -> None:
     reasons = {report.page.reason for report in bad if report.page is not None and report.page.reason}
     assert reasons == {reason for reason in row["reasons"].split(";") if reason}
     assert _kernels(bad) == sorted(row["kernel_releases"].split())
+
+
+@pytest.mark.parametrize("row", _rows(), ids=lambda row: row["file"])
+def test_next_to_nothing_is_left_out(row: dict[str, str]) -> None:
+    log = read_log(FOLDER / row["file"])
+    counts = role_counts(log)
+    assert sum(counts.values()) == sum(len(text.records) for text in log.text.walk())
+    if log.text.kind == "dmesg":
+        assert counts.get("other", 0) <= 8 + 0.01 * counts["log"]
 
 
 def _kernels(bad: tuple[Report, ...]) -> list[str]:
