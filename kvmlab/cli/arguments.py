@@ -30,7 +30,7 @@ def size(text: str) -> int:
 
 def add_input(parser: argparse.ArgumentParser, *, many: bool, more: str = "") -> None:
     """Add the input file (or files) and what bounds them; `more` says what else may be given."""
-    what = f"a log, mail or mbox, plain or .gz .xz .zst .bz2; - is standard input{more}"
+    what = f"a log, mail or mbox, plain or .gz .xz .zst .bz2 .zip; - is standard input{more}"
     if many:
         parser.add_argument("files", nargs="+", metavar="FILE", help=what)
     else:

@@ -1,4 +1,4 @@
-"""Compressed files taken apart by magic number, in bounded memory: gzip, xz, zstd and bzip2."""
+"""Compressed files taken apart by magic number, in bounded memory: gzip, xz, zstd, bzip2 and zip."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import sys
 import zlib
 from collections.abc import Callable
 from typing import Any, Protocol
+
+from kvmlab.text.unzip import Overflow, unzip
 
 # A file inside a file inside a file is fine; a file that unpacks to itself is not.
 MAX_DEPTH = 8
@@ -24,6 +26,7 @@ _MAGIC = (
     ("gzip", re.compile(rb"\x1f\x8b\x08")),
     ("xz", re.compile(rb"\xfd7zXZ\x00")),
     ("bzip2", re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")),
+    ("zip", re.compile(rb"PK\x03\x04")),
     ("zstd", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")),
 )
 
@@ -123,6 +126,11 @@ def inflate(data: bytes, name: str, limit: int) -> tuple[bytes, str | None]:
     Raises:
         TooLarge: more than `limit` bytes would come out.
     """
+    if name == "zip":
+        try:
+            return unzip(data, limit, _inner)
+        except Overflow:
+            raise TooLarge from None
     out = io.BytesIO()
     make, errors = _maker(name), _errors(name)
     view = memoryview(data)
@@ -145,6 +153,12 @@ def inflate(data: bytes, name: str, limit: int) -> tuple[bytes, str | None]:
         if at < len(data) and compression_of(data[at : at + 16]) != name:
             return out.getvalue(), f"{len(data) - at} bytes after the end of the {name} data were left out"
     return out.getvalue(), None
+
+
+def _inner(data: bytes, limit: int) -> bytes:
+    """A file of an archive, its own compression undone; an archive in an archive is left as it is."""
+    kind = compression_of(data[:16])
+    return data if kind in (None, "zip") else inflate(data, kind, limit)[0]
 
 
 def _member(member: _Decompressor, view: memoryview, at: int, out: io.BytesIO, limit: int) -> int:

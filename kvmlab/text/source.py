@@ -42,7 +42,7 @@ class Source:
 
 
 def open_source(what: Openable, *, limit: int = DEFAULT_LIMIT) -> Source:
-    """Read one input whole, undoing gzip, xz, zstd and bzip2 by their magic numbers.
+    """Read one input whole, undoing gzip, xz, zstd, bzip2 and zip by their magic numbers.
 
     Args:
         what: a path, `-` for standard input, an open binary file, or the bytes themselves.

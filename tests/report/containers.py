@@ -12,6 +12,7 @@ import lzma
 import quopri
 import tarfile
 import textwrap
+import zipfile
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -228,6 +229,14 @@ def tar(ms: Messages) -> bytes:
     return out.getvalue()
 
 
+def zipped(ms: Messages, inner: Callable[[bytes], bytes] = bytes) -> bytes:
+    """An archive of the kind .zip with one file."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("logs/dmesg.txt", inner(dmesg(ms).encode()))
+    return out.getvalue()
+
+
 _LORE = (
     "<html><head><title>Re: bad page - A B</title></head><body><pre\nid=b>From: A &lt;a@example.org&gt;\nTo: mm\n"
     "Subject: Re: bad page\nDate: Wed, 31 Jul 2024 12:41:34 +0100\nMessage-ID: &lt;x@y&gt; (raw)\n\nOn Wed, B wrote:\n"
@@ -409,4 +418,7 @@ STYLES: dict[str, Callable[[Messages], str | bytes]] = {
     "windows": lambda ms: ("\u201csee log\u201d \u2013 na\u00efve\n" + dmesg(ms)).encode("cp1252"),
     "bzip2": lambda ms: bz2.compress(dmesg(ms).encode()),
     "tar-gz": tar,
+    "zip": zipped,
+    "zip-gz": lambda ms: zipped(ms, gzip.compress),
+    "mail-attached-zip": lambda ms: attached("application/zip", zipped(ms)),
 }

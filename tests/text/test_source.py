@@ -10,6 +10,7 @@ import lzma
 import os
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -172,3 +173,31 @@ def test_zstd_is_imported_only_when_needed():
         "print([m for m in sys.modules if 'zstd' in m or 'numpy' in m])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b"[]"
+
+
+def zip_of(*files: tuple[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files:
+            archive.writestr(name, data)
+    return made.getvalue()
+
+
+def test_the_files_of_a_zip_stand_one_behind_the_other() -> None:
+    source = open_source(zip_of(("a/dmesg.txt", b"one"), ("b.gz", gzip.compress(b"two\n")), ("c", b"")))
+    assert (source.data, source.compression, source.damage) == (b"one\ntwo\n", ("zip",), ())
+
+
+def test_a_zip_bomb_is_refused_and_a_broken_zip_is_damage() -> None:
+    bomb = zip_of(*((f"{n}", bytes(1 << 20)) for n in range(4)))
+    with pytest.raises(UnusableInput, match="more than 2000000 bytes"):
+        open_source(bomb, limit=2_000_000)
+    good = zip_of(("a", b"first\n" * 50), ("b", b"second\n" * 50))
+    at = good.index(b"b", 40)
+    broken = bytearray(good)
+    broken[at + 3 : at + 8] = b"\xff" * 5
+    source = open_source(bytes(broken))
+    assert b"first" in source.data
+    assert "could not be read whole" in source.damage[0].reason
+    with pytest.raises(UnusableInput, match="nothing that can be read"):
+        open_source(good[:60])
