@@ -30,9 +30,9 @@ class Live:
     def __init__(self, widget: ipywidgets.Widget, twin: Callable[[], go.Figure | None], words: str) -> None:
         self.widget, self.twin, self.words = widget, twin, words
         if hasattr(widget, "children"):
-            from kvmlab.widgets.keys import KeyGuard
+            from kvmlab.widgets.access import Access
 
-            widget.children = (*widget.children, KeyGuard())
+            widget.children = (*widget.children, Access())
 
     def __repr__(self) -> str:
         return self.words

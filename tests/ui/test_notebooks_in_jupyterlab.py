@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.ui.lab import NotebookPage
+from tests.ui.names import nameless
 
 pytestmark = [pytest.mark.ui, pytest.mark.xdist_group("browser")]
 
@@ -28,5 +29,6 @@ def test_all_cells_run_without_an_error(notebook: Path, notebook_page: NotebookP
     assert notebook_page.cell_errors() == []
     assert notebook_page.errors == []
     assert notebook_page.outside == []
+    assert nameless(notebook_page.page) == []
     if draws(notebook):
         assert notebook_page.figures() > 0
