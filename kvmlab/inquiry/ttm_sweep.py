@@ -21,7 +21,7 @@ from kvmlab.memory.workload_age import Ageing, age
 if TYPE_CHECKING:
     import pandas as pd
 
-# From this many machines on a progress bar is shown in a terminal.
+# From this many machines on a progress bar is shown in a terminal and in a notebook.
 LONG = 24
 
 
@@ -61,7 +61,7 @@ def sweep(
         seeds: one machine each.
         pooled: buffers of the same size and mode that were filled and freed before.
         workers: threads; None for all cores. The compiled engine runs them side by side.
-        progress: whether to show a bar; None for: in a terminal, if there are many machines.
+        progress: whether to show a bar; None for: in a terminal or a notebook, if there are many machines.
         engine: as for `Buddy`.
 
     Returns:
@@ -140,16 +140,19 @@ def _row(machine: Buddy, point: Point, pages: int, caching: str, pooled: int) ->
 
 @contextmanager
 def _bar(total: int, progress: bool | None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, or nothing."""
-    import sys
-
-    if not (sys.stderr.isatty() and total >= LONG if progress is None else progress):
+    """A progress bar on standard error or below a notebook's cell, or nothing."""
+    if progress is False or (progress is None and total < LONG):
         yield lambda _: None
         return
     from rich.console import Console
+
+    console = Console(stderr=True)
+    if progress is None and not (console.is_terminal or console.is_jupyter):
+        yield lambda _: None
+        return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("machines"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+    with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task("machines", total=total)
         yield lambda n: shown.advance(task, n)

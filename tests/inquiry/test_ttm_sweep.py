@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from kvmlab.errors import KvmlabError
+from kvmlab.inquiry import ttm_sweep
 from kvmlab.inquiry.ttm_sweep import sweep
 
 SMALL = {"size": "16MiB", "engine": "python", "pages": (700,)}
@@ -45,10 +49,39 @@ def test_pools_and_failures_are_shown() -> None:
     assert full.tail_share.isna().all()
 
 
-def test_progress_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    sweep(**SMALL, free_shares=(0.5,), clusters=(8,), progress=True)  # type: ignore[arg-type]
-    out, _ = capsys.readouterr()
-    assert out == ""
+def test_every_machine_moves_the_bar_where_somebody_looks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved: list[float] = []
+    monkeypatch.setattr("rich.progress.Progress.advance", lambda self, task, n: moved.append(n))
+    four = SMALL | {"free_shares": (0.3, 0.5), "clusters": (1, 8)}
+
+    def shown(**settings: bool | None) -> int:
+        moved.clear()
+        sweep(**four, **settings)  # type: ignore[arg-type]
+        return int(sum(moved))
+
+    assert shown(progress=True) == 4
+    assert shown() == 0, "four machines are no long sweep"
+    monkeypatch.setattr(ttm_sweep, "LONG", 4)
+    assert shown() == 0, "standard error is no terminal here"
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert shown() == 4
+    assert shown(progress=False) == 0
+
+
+def test_sweeps_use_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int | None] = []
+
+    class Recorded(ThreadPoolExecutor):
+        def __init__(self, max_workers: int | None = None) -> None:
+            asked.append(max_workers)
+            super().__init__(max_workers)
+
+    monkeypatch.setattr(ttm_sweep, "ThreadPoolExecutor", Recorded)
+    sweep(**SMALL, free_shares=(0.5,), clusters=(8,))  # type: ignore[arg-type]
+    assert asked == [os.cpu_count()]
 
 
 @pytest.mark.parametrize(
