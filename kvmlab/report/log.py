@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -11,6 +11,7 @@ from kvmlab.report.build import build_report
 from kvmlab.report.records import Kind, Report
 from kvmlab.report.repeats import fold_repeats
 from kvmlab.report.splat import find_splats
+from kvmlab.text.pstore import order_in_time
 from kvmlab.text.reader import read_text
 from kvmlab.text.record import Record, Role
 from kvmlab.text.source import Source, open_source
@@ -98,18 +99,19 @@ def read_log(path: str | os.PathLike[str] | bytes | BinaryIO | Source | Text, *,
     reports: list[Report] = []
     unparsed: list[Record] = []
     for part in text.walk():
-        found, rest = find_reports(part.records)
+        found, rest = find_reports(part.records, order_in_time(part.records) if part.kind == "pstore" else None)
         name = None if part is text else part.source.path
         reports += found if name is None else [replace(report, part=name) for report in found]
         unparsed += rest
     return Log(text, tuple(fold_repeats(reports)), tuple(unparsed))
 
 
-def find_reports(records: Iterable[Record]) -> tuple[list[Report], list[Record]]:
+def find_reports(records: Iterable[Record], order: Sequence[int] | None = None) -> tuple[list[Report], list[Record]]:
     """The reports among records, and the log records that no report holds; never raises.
 
     Args:
         records: the records of a text, in order.
+        order: positions of those that count, in the order in which the kernel printed them, if that is another one.
 
     >>> from kvmlab.text.span import Span
     >>> text = "BUG: Bad page state in process CPU 0/KVM  pfn:fb1665"
@@ -118,7 +120,7 @@ def find_reports(records: Iterable[Record]) -> tuple[list[Report], list[Record]]
     ('0xfb1665', ('page dump', 'CPU line', 'call trace'))
     """
     rows = tuple(records)
-    splats = sorted(find_splats(rows), key=lambda splat: splat.lines[0].index)
+    splats = sorted(find_splats(rows, order), key=lambda splat: splat.lines[0].index)
     reports = [build_report(splat, index) for index, splat in enumerate(splats)]
     held = {at for report in reports for at in report.records}
     return reports, [row for at, row in enumerate(rows) if row.role is Role.LOG and at not in held and row.text.strip()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from kvmlab.report.details import Detail
 from kvmlab.report.lines import LINE_LENGTH, PAGE_PARTS, Line, Part, classify
@@ -37,11 +37,12 @@ _TEXT_FIRST = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT, Kind.OTHER})
 _DIES = frozenset({Kind.OOPS, Kind.BUG, Kind.LIST_CORRUPTION, Kind.KASAN})
 
 
-def find_splats(records: Iterable[Record]) -> Iterator[Splat]:
+def find_splats(records: Iterable[Record], order: Sequence[int] | None = None) -> Iterator[Splat]:
     """Cuts a text into splats; they come in the order in which they end.
 
     Args:
         records: all records of a text, of any role; only `LOG` records become part of a splat.
+        order: positions of the records in the order in which they are read, if that is not their own.
 
     >>> from kvmlab.text.span import Span
     >>> texts = ["BUG: Bad rss-counter state mm:000000007355ed50 type:MM_ANONPAGES val:100", "eth0: link up"]
@@ -50,13 +51,19 @@ def find_splats(records: Iterable[Record]) -> Iterator[Splat]:
     """
     current = _Stream(None)
     streams: dict[str | None, _Stream] = {None: current}
-    for index, record in enumerate(records):
+    rows = enumerate(records) if order is None else _in_order(records, order)
+    for index, record in rows:
         if record.role is Role.LOG and record.caller is not None:
             found = streams.get(record.caller)
             current = streams.setdefault(record.caller, _Stream(record.caller)) if found is None else found
         yield from current.feed(index, record)
     for stream in streams.values():
         yield from stream.close()
+
+
+def _in_order(records: Iterable[Record], order: Sequence[int]) -> Iterator[tuple[int, Record]]:
+    held = tuple(records)
+    return ((index, held[index]) for index in order)
 
 
 class _Stream:

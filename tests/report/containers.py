@@ -142,6 +142,14 @@ def fragments(ms: Messages) -> str:
     return lines(rows)
 
 
+def parts(ms: Messages) -> str:
+    """A crash dump in three parts, the newest first."""
+    cuts = [0, len(ms) // 3, 2 * len(ms) // 3, len(ms)]
+    return "".join(
+        f"Panic#1 Part{n}\n{lines(f'<{m.level}>{stamp(m)}' for m in ms[cuts[3 - n] : cuts[4 - n]])}" for n in (1, 2, 3)
+    )
+
+
 _HEADERS = (
     "From: A B <a@example.org>\nTo: kvm@example.org\nSubject: [BUG] bad page\nDate: Wed, 31 Jul 2024 12:41:34 +0100\n"
     "Message-ID: <x@example.org>\nMIME-Version: 1.0\n"
@@ -290,6 +298,7 @@ STYLES: dict[str, Callable[[Messages], str | bytes]] = {
     "netconsole-fragments": fragments,
     "netconsole-data": lambda ms: kmsg(ms, ",caller={caller}", "\n cpu=3\n taskname=qemu\n release=6.12"),
     "pstore": lambda ms: f"Oops#1 Part1\n{lines(f'<{m.level}>{stamp(m)}' for m in ms)}",
+    "pstore-parts": parts,
     "ramoops": lambda ms: (
         f"====1722426094.141632-D\n{lines(f'<{m.level}>{stamp(m)}' for m in ms)}ECC: No errors detected\n"
     ),
