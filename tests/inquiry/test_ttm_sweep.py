@@ -67,6 +67,7 @@ def test_every_machine_moves_the_bar_where_somebody_looks(
     assert shown() == 0, "standard error is no terminal here"
     assert capsys.readouterr().out == ""
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda *objects, **options: None)
     assert shown() == 4
     assert shown(progress=False) == 0
 
