@@ -92,7 +92,7 @@ def plot_page_life(frame: pd.DataFrame) -> go.Figure:
         title={"text": f"{same} of {len(rows)} changes of a recorded page's count are those of the replay"},
         height=430,
         xaxis={
-            "title": {"text": "change of the count, in the order of the trace"},
+            "title": {"text": " "},
             "tickvals": [r["change"] for r in rows], "ticktext": [_label(r) for r in rows], "tickangle": 0,
             "range": [0.4, len(rows) + 0.6], "tickfont": {"size": 10}, "ticks": "",
         },
