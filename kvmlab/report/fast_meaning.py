@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kvmlab.text.prefix import HOT, match_prefix
 
@@ -86,6 +87,7 @@ def behind(line: bytes, length: int) -> str | None:
     return text[length:] if prefix_end(text) == length else None
 
 
+@lru_cache(maxsize=64)  # a line that is learned is asked about more than once
 def prefix_end(text: str) -> int:
     """Where the prefix of a line ends, 0 if it has none.
 
