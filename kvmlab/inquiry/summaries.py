@@ -155,11 +155,10 @@ def _commonest(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _kind_of(path: str) -> str:
-    from kvmlab.report.scan_text import compression, gunzip_blocks
+    from kvmlab.report.scan_text import beginning
     from kvmlab.text.reader import read_text
 
-    with open(path, "rb") as file:
-        head = next(gunzip_blocks(file), b"") if compression(path) == "gzip" else file.read(_HEAD)
+    head = beginning(path, _HEAD)
     return read_text(head[: head.rfind(b"\n", 0, _HEAD) + 1] or head[:_HEAD]).kind
 
 

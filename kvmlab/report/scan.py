@@ -11,6 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from typing import BinaryIO
 
 from kvmlab.errors import UnusableInput
@@ -23,7 +24,7 @@ from kvmlab.report.scan_parquet import ParquetFile
 from kvmlab.report.scan_progress import AnyProgress, Progress, as_progress
 from kvmlab.report.scan_result import Scan
 from kvmlab.report.scan_rows import no_rows
-from kvmlab.report.scan_text import FileText, MemoryText, StreamText, compression, gunzip_blocks, gunzipped
+from kvmlab.report.scan_text import FileText, MemoryText, NotPlain, StreamText, compression, gunzipped, unpacked_blocks
 
 # Gzip files that unpack to at most this are unpacked at once.
 AT_ONCE = 32 << 20
@@ -42,7 +43,7 @@ def scan_log(
     """Reads a log of any size and finds the same reports in it as `read_log`, without keeping the text.
 
     Args:
-        path: a path, `-` for stdin, the bytes themselves or a binary file; gzip is undone on the way.
+        path: a path, `-` for stdin, the bytes themselves or a binary file; compression of a file is undone on the way.
         engine: `numba`, `python`, `slow` (the tolerant parser alone), `auto`: by size; or an engine to go on with.
         threads: how many chunks are read at a time; None for one a processor.
         chunk: bytes of a chunk.
@@ -142,15 +143,14 @@ def _scan(
         return _scan_stream(path, engine, chunk, job, given)
     name = os.fspath(path)
     kind = compression(name)
-    if engine == "slow" or kind not in (None, "gzip"):
+    if engine == "slow":
         return _slowly(name, name, given)
-    if kind == "gzip":
-        data = gunzipped(name, AT_ONCE)
+    if kind is not None:
+        data = gunzipped(name, AT_ONCE) if kind == "gzip" else None
         if data is not None:
             found = job(name, len(data)).run(MemoryText(data)) if is_plain(data[:HEAD]) else None
         else:
-            with open(name, "rb") as file:
-                found = job(name, 10 * os.path.getsize(name)).stream(StreamText(gunzip_blocks(file)))
+            found = _scan_packed(name, kind, job(name, 10 * os.path.getsize(name)))
         return found or _slowly(name, name, given)
     text = FileText(name)
     try:
@@ -158,6 +158,16 @@ def _scan(
     finally:
         text.close()
     return found or _slowly(name, name, given)
+
+
+def _scan_packed(name: str, kind: str, job: Job) -> Scan | None:
+    with open(name, "rb") as file:
+        blocks = unpacked_blocks(file, kind)
+        try:
+            first = next(blocks, b"")
+        except NotPlain:
+            return None
+        return job.stream(StreamText(chain([first], blocks))) if is_plain(first[:HEAD]) else None
 
 
 def _slowly(name: str, what: str | bytes, given: dict[str, int]) -> Scan:

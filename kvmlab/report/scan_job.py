@@ -16,11 +16,11 @@ from kvmlab.report.fast_chunk import Chunk, Engine, Found, TooShort
 from kvmlab.report.records import Report
 from kvmlab.report.scan_fold import folded
 from kvmlab.report.scan_open import processors
-from kvmlab.report.scan_regions import NotPlain, Regions
+from kvmlab.report.scan_regions import Regions
 from kvmlab.report.scan_result import Scan
 from kvmlab.report.scan_rows import Rows
 from kvmlab.report.scan_stacks import learn_stacks
-from kvmlab.report.scan_text import StreamText
+from kvmlab.report.scan_text import NotPlain, StreamText
 
 if TYPE_CHECKING:
     from kvmlab.report.scan_progress import Progress
@@ -109,8 +109,8 @@ class Job:
             self.progress.begin(None)
         held = b""
         base = 0
-        block = text.next()
         try:
+            block = text.next()
             while True:
                 following = text.next() if block else b""
                 held += block

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from kvmlab.report import fast_rows as r
 from kvmlab.report.log import find_reports
 from kvmlab.report.records import Report
-from kvmlab.report.scan_text import Stretches
+from kvmlab.report.scan_text import NotPlain, Stretches
 from kvmlab.report.splat import FOREIGN_LIMIT_TALKING, GAP_NS
 from kvmlab.text.prefix import HOT_BYTES, match_prefix
 from kvmlab.text.reader import read_text
@@ -30,10 +30,6 @@ LONGEST = 1 << 20
 MAX_LOOSE = 50_000
 _TITLE = b"BUG: Bad page state in process "
 _QUOTED = re.compile(rb"(?m)^ ?>")
-
-
-class NotPlain(Exception):
-    """The text has to be judged as a whole: a mail, quoted lines, line endings of several kinds."""
 
 
 @dataclass(slots=True)

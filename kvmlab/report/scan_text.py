@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Protocol
 
 from kvmlab.errors import UnusableInput
@@ -13,6 +13,10 @@ from kvmlab.text.inflate import compression_of
 # How much of a stream that has been read is kept, for reports that the tolerant parser must see once more.
 KEPT = 1 << 24
 BLOCK = 1 << 22
+
+
+class NotPlain(Exception):
+    """The text has to be judged as a whole: a mail, quoted lines, line endings of several kinds, damage."""
 
 
 class Stretches(Protocol):
@@ -164,22 +168,77 @@ def gunzipped(path: str, limit: int) -> bytes | None:
     return data if len(data) == length else None
 
 
-def gunzip_blocks(file: BinaryIO) -> Iterator[bytes]:
-    """A gzip stream block by block, with isal where it is installed.
+def unpacked_blocks(file: BinaryIO, kind: str) -> Iterator[bytes]:
+    """A compressed stream block by block; gzip with isal where it is installed.
+
+    Args:
+        file: the compressed bytes.
+        kind: as `compression_of` names it.
 
     Raises:
-        UnusableInput: it is damaged; the tolerant parser can still read what is left of it.
+        NotPlain: it is damaged, or cannot be unpacked block by block: the tolerant parser reads what there is of it.
     """
+    import lzma
     import zlib
 
+    opened = _OPENERS.get(kind)
+    if opened is None:
+        raise NotPlain
+    try:
+        with opened(file) as stream:
+            while block := stream.read(BLOCK):
+                yield block
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, ImportError) as error:
+        raise NotPlain from error
+
+
+def beginning(path: str, n: int) -> bytes:
+    """The first bytes of a file, unpacked; nothing if it is compressed and damaged at once.
+
+    Args:
+        path: the file.
+        n: how many bytes at most.
+
+    Raises:
+        UnusableInput: it cannot be read.
+    """
+    kind = compression(path)
+    with open(path, "rb") as file:
+        if kind is None:
+            return file.read(n)
+        try:
+            return next(unpacked_blocks(file, kind), b"")[:n]
+        except NotPlain:
+            return b""
+
+
+def _gzip(file: BinaryIO) -> Any:
     try:
         from isal import igzip as found
     except ImportError:
         import gzip as found  # type: ignore[no-redef]
     engine: Any = found
+    return engine.open(file, "rb")
+
+
+def _xz(file: BinaryIO) -> Any:
+    import lzma
+
+    return lzma.open(file, "rb")
+
+
+def _bzip2(file: BinaryIO) -> Any:
+    import bz2
+
+    return bz2.open(file, "rb")
+
+
+def _zstd(file: BinaryIO) -> Any:
     try:
-        with engine.open(file, "rb") as stream:
-            while block := stream.read(BLOCK):
-                yield block
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise UnusableInput(f"its gzip data is damaged ({error})") from None
+        from compression import zstd  # type: ignore[import-not-found]
+    except ImportError:
+        from backports import zstd
+    return zstd.open(file, "rb")
+
+
+_OPENERS: dict[str, Callable[[BinaryIO], Any]] = {"gzip": _gzip, "xz": _xz, "lzma": _xz, "bzip2": _bzip2, "zstd": _zstd}
