@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from kvmlab.charts import template as look
+from kvmlab.charts.zone_marks import WIDTHS, address_of, boxes_of, draw_box, draw_end, draw_pageblock, place_of
 from kvmlab.errors import KvmlabError
 from kvmlab.kernel.zones import zone_name, zones
 from kvmlab.report.arch import report_arch
@@ -23,31 +23,13 @@ _COLUMNS: Final = {
     "report": "int64",
     "line": "int64",
 }
-_COLOURS: Final = (look.ORANGE, look.SKY, look.GREEN, look.PURPLE)
-_WIDTHS: Final = (1.0, 1.8, 5.2)
 _MOST_LABELS: Final = 4
 _MOST_MARKS: Final = 5_000
 _PAGE: Final = 4096
-_BLOCK_ORDER: Final = 9
 
 
 class NoPfn(KvmlabError):
     """Reports of which none holds a pfn, so that there is nothing to place on the map."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Box:
-    """A zone as drawn: pfns `first` to `stop` (not inside) at `x`, `w` wide, linear inside."""
-
-    name: str
-    first: int
-    stop: int
-    x: float
-    w: float
-    colour: str
-
-    def at(self, pfn: int) -> float:
-        return self.x + self.w * min(max((pfn - self.first) / (self.stop - self.first), 0.0), 1.0)
 
 
 def df_zone_map(
@@ -106,13 +88,13 @@ def plot_zone_map(frame: pd.DataFrame) -> go.Figure:
 
     pages = frame.head(_MOST_MARKS)
     arch = str(frame.attrs.get("arch", "x86_64"))
-    boxes = _boxes(arch, int(frame["pfn"].max()))
+    boxes = boxes_of(arch, int(frame["pfn"].max()))
     picture = look.figure()
     theme = look.theme_of(picture)
     for box in boxes:
-        _draw_box(picture, box, theme)
-    _draw_end(picture, boxes[-1], theme)
-    xs = [_x(boxes, int(pfn)) for pfn in pages["pfn"]]
+        draw_box(picture, box, theme)
+    draw_end(picture, boxes[-1], theme)
+    xs = [place_of(boxes, int(pfn)) for pfn in pages["pfn"]]
     picture.add_trace(
         go.Scatter(
             x=xs,
@@ -135,18 +117,18 @@ def plot_zone_map(frame: pd.DataFrame) -> go.Figure:
             x=x,
             y=1.06,
             yanchor="bottom",
-            xanchor="center" if 0.12 < x / sum(_WIDTHS) < 0.88 else ("right" if x > 1 else "left"),
-            text=f"<b>pfn {look.hex_of(pfn)}</b>  physical {_address(pfn)}",
+            xanchor="center" if 0.12 < x / sum(WIDTHS) < 0.88 else ("right" if x > 1 else "left"),
+            text=f"<b>pfn {look.hex_of(pfn)}</b>  physical {address_of(pfn)}",
             font={"size": 13, "color": theme.ink},
         )
     single = len(frame) == 1
     if single:
-        _draw_pageblock(picture, int(frame["pfn"].iloc[0]), xs[0], theme)
+        draw_pageblock(picture, int(frame["pfn"].iloc[0]), xs[0], theme)
     height = 330 if single else 190
     picture.update_layout(
         title={"text": _title(frame)},
         height=height,
-        xaxis={"visible": False, "range": [-0.05, sum(_WIDTHS) + 0.05], "fixedrange": True},
+        xaxis={"visible": False, "range": [-0.05, sum(WIDTHS) + 0.05], "fixedrange": True},
         yaxis={"visible": False, "range": [-2.05 if single else -0.5, 1.5], "fixedrange": True},
         margin={"t": 52, "b": 0},
     )
@@ -169,107 +151,6 @@ def _zone_by_rule(pfn: int, arch: str) -> str:
     return ""
 
 
-def _boxes(arch: str, largest: int) -> list[_Box]:
-    """The zones with a fixed place; the last one ends at the power of two above the largest pfn."""
-    fixed = [z for z in zones(arch) if z.first_pfn is not None]
-    if not fixed:
-        return [_Box("no fixed zones", 0, 1 << max(largest, 1).bit_length(), 0.0, sum(_WIDTHS), look.GREY)]
-    boxes, x = [], 0.0
-    for i, zone in enumerate(fixed):
-        first = zone.first_pfn or 0
-        stop = 1 << max(largest, 2 * first, 1).bit_length()
-        if zone.last_pfn is not None and i + 1 < len(fixed):
-            stop = zone.last_pfn + 1
-        width = _WIDTHS[min(i, len(_WIDTHS) - 1)] * (sum(_WIDTHS) / sum(_WIDTHS[: len(fixed)]))
-        boxes.append(_Box(zone.name, first, stop, x, width, _COLOURS[i % len(_COLOURS)]))
-        x += width
-    return boxes
-
-
-def _x(boxes: Sequence[_Box], pfn: int) -> float:
-    return next((box.at(pfn) for box in boxes if box.first <= pfn < box.stop), boxes[-1].at(pfn))
-
-
-def _draw_box(picture: go.Figure, box: _Box, theme: look.Theme) -> None:
-    picture.add_shape(
-        type="rect",
-        x0=box.x,
-        x1=box.x + box.w,
-        y0=0,
-        y1=1,
-        fillcolor=look.tint(box.colour, 0.3),
-        line={"color": box.colour, "width": 1.5},
-        layer="below",
-    )
-    picture.add_annotation(
-        x=box.x + 0.06,
-        y=0.92,
-        xanchor="left",
-        yanchor="top",
-        text=f"<b>{look.plain(box.name)}</b>",
-        font={"size": 14, "color": theme.ink},
-    )
-    picture.add_annotation(
-        x=box.x,
-        y=-0.06,
-        xanchor="left",
-        yanchor="top",
-        align="left",
-        text=f"{look.hex_of(box.first)}<br>{look.size_of(box.first * _PAGE) if box.first else 0}",
-        font={"size": 11, "color": theme.soft, "family": look.MONO},
-    )
-
-
-def _draw_end(picture: go.Figure, box: _Box, theme: look.Theme) -> None:
-    picture.add_annotation(
-        x=box.x + box.w,
-        y=-0.06,
-        xanchor="right",
-        yanchor="top",
-        align="right",
-        text=f"{look.hex_of(box.stop - 1)}<br>{look.size_of(box.stop * _PAGE)}?",
-        font={"size": 11, "color": theme.soft, "family": look.MONO},
-    )
-
-
-def _address(pfn: int) -> str:
-    return f"{look.hex_of(int(pfn) * _PAGE)} ({look.size_of(int(pfn) * _PAGE)})"
-
-
-def _draw_pageblock(picture: go.Figure, pfn: int, x: float, theme: look.Theme) -> None:
-    """The 512 pages around a single page, under the map, with the two lines that lead to it."""
-    first = pfn >> _BLOCK_ORDER << _BLOCK_ORDER
-    left, right, top, bottom = 1.0, sum(_WIDTHS), -1.0, -1.4
-    at = left + (right - left) * (pfn - first + 0.5) / (1 << _BLOCK_ORDER)
-    for end in (left, right):
-        picture.add_shape(
-            type="line", x0=x, x1=end, y0=-0.0, y1=top, line={"color": theme.faint, "width": 1}, layer="below"
-        )
-    picture.add_shape(
-        type="rect",
-        x0=left,
-        x1=right,
-        y0=bottom,
-        y1=top,
-        fillcolor=look.tint(look.GREY, 0.2),
-        line={"color": theme.soft, "width": 1},
-    )
-    picture.add_shape(type="line", x0=at, x1=at, y0=bottom, y1=top, line={"color": look.VERMILION, "width": 3})
-    order = (pfn & -pfn).bit_length() - 1 if pfn else 10
-    picture.add_annotation(
-        x=left,
-        y=bottom - 0.06,
-        xanchor="left",
-        yanchor="top",
-        text=(
-            f"its 2 MiB block, pfn {look.hex_of(first)} to {look.hex_of(first + 511)}: {pfn - first} pages in,"
-            f"<br>where no block of an order above {min(order, 10)} can begin"
-        ),
-        align="left",
-        font={"size": 12, "color": theme.soft},
-    )
-
-
 def _title(frame: pd.DataFrame) -> str:
     differ = frame[(frame["printed_zone"] != "") & (frame["zone"] != "") & (frame["zone"] != frame["printed_zone"])]
     if len(frame) == 1:
@@ -289,7 +170,7 @@ def _title(frame: pd.DataFrame) -> str:
 def _hover(row: Any, arch: str) -> str:
     printed = f"printed: {row.printed_zone}" if row.printed_zone else "no zone printed"
     return (
-        f"<b>pfn {look.hex_of(row.pfn)}</b><br>physical {_address(row.pfn)}"
+        f"<b>pfn {look.hex_of(row.pfn)}</b><br>physical {address_of(row.pfn)}"
         f"<br>zone {row.zone or 'unknown'} by the rules of {arch}, {printed}"
         f"<br>report {row.report}, line {row.line} of the source"
     )

@@ -14,14 +14,17 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from kvmlab.writeup.html import FIGURE_MIME, to_html
+from kvmlab.writeup.html import FIGURE_MIME, STATIC_MIME, to_html, write_html
 from kvmlab.writeup.notebook import run_notebook
 from tests.charts.figures import check_told
+from tests.writeup.chromium import visit
 from tests.writeup.pages import check_page
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+# The workbench and the pfn browser; the replay player is in the page that is published.
+LIVE = [path for path in NOTEBOOKS if path.stem in ("00-start-here", "04-pfn-ranges")]
 MOST_LINES, MEDIAN_LINES, CELL_SECONDS = 15, 4, 120
 
 
@@ -108,6 +111,18 @@ def test_it_runs_from_top_to_bottom(path: Path) -> None:
 @EACH
 def test_its_page_needs_no_network(path: Path) -> None:
     check_page(to_html(executed(path), title=path.stem))
+
+
+@pytest.mark.ui
+@pytest.mark.parametrize("path", LIVE, ids=lambda p: p.stem)
+def test_its_live_views_are_pictures_on_a_page_without_network(path: Path, tmp_path: Path) -> None:
+    page = write_html(executed(path), tmp_path / "page.html", title=path.stem)
+    seen = visit(page, tmp_path / "profile")
+    pictures = page.read_text(encoding="utf-8").count("<figure data-picture=")
+    twins = sum(STATIC_MIME in o.get("data", {}) for cell in executed(path).cells for o in cell.get("outputs", []))
+    assert twins >= 1
+    assert f'data-drawn="{pictures}" data-failures=""' in seen.dom
+    assert seen.console == ()
 
 
 def test_two_runs_give_the_same_notebook() -> None:
