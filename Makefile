@@ -27,8 +27,9 @@ test-slow: $(VENV)/.ok ## the tests that are marked slow as well
 lint: $(VENV)/.ok ## ruff, over modules and notebooks
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && echo "ruff: clean"
 
-types: $(VENV)/.ok ## mypy --strict on kvmlab/
-	@$(BIN)/mypy --no-error-summary && echo "mypy --strict: clean"
+types: $(VENV)/.ok ## mypy --strict on kvmlab/ and on the kernel lab
+	@$(BIN)/mypy --no-error-summary && (cd data/kernel-lab && ../../$(BIN)/mypy --no-error-summary --strict lab) && \
+	  echo "mypy --strict: clean"
 
 arch: $(VENV)/.ok ## which room may import which
 	@mkdir -p build; $(BIN)/lint-imports --no-logo >build/arch.log 2>&1 || { cat build/arch.log; exit 1; }
