@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from kvmlab.kernel.buddy_releases import ReleaseFeatures
 from kvmlab.kernel.ttm import ttm_features
@@ -15,17 +14,14 @@ from kvmlab.memory.ttm_device import TtmDevice as TtmDevice
 from kvmlab.memory.ttm_device import TtmError as TtmError
 from kvmlab.memory.ttm_device import TtmNoMemory as TtmNoMemory
 from kvmlab.memory.ttm_device import caching_of as caching_of
-from kvmlab.memory.ttm_lists import select_type, type_order
+from kvmlab.memory.ttm_lists import select_type
 from kvmlab.memory.ttm_setup import new_ttm_state, set_limits, set_masks
 from kvmlab.memory.ttm_state import Caching
 from kvmlab.memory.ttm_steps import free_chain
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from kvmlab.memory.ttm_view import TtmPoolView
 
 
-class TtmPool:
+class TtmPool(TtmPoolView):
     """The TTM pools of a machine.
 
     Args:
@@ -104,21 +100,6 @@ class TtmPool:
         self._next = number + 1 if number + 1 < tt.FROM_POOL else 0
         return buffer
 
-    def buffer_at(self, first: int, number: int, caching: Caching, device: int) -> TtmBuffer:
-        """The buffer whose first block begins at an index of the state."""
-        import numpy as np
-
-        s, index = self.buddy.state, []
-        i = first
-        while i >= 0:
-            index.append(i)
-            i = int(s.nxt[i])
-        where = np.array(index, dtype=np.int64)
-        order = (s.page[where] & at.ORDER).astype(np.int8)
-        pages = int((np.int64(1) << order.astype(np.int64)).sum())
-        pooled: NDArray[np.bool_] = (s.prv[where] & tt.FROM_POOL) != 0
-        return TtmBuffer(number, caching, pages, (where + self.buddy.base).astype(np.uint64), order, pooled, device)
-
     def free(self, buffer: TtmBuffer, *, cpu: int = 0) -> None:
         """Give a buffer's pages back (ttm_pool_free): to the pool of its caching mode, or to the page allocator.
 
@@ -154,44 +135,7 @@ class TtmPool:
         if not 0 <= device < len(self.devices) or not 0 <= cpu < self.buddy.cpus:
             raise TtmError(f"device {device} or CPU {cpu} does not exist.")
 
-    @property
-    def buffers(self) -> tuple[TtmBuffer, ...]:
-        """The live buffers, oldest first."""
-        return tuple(self._live.values())
-
     # Pools ---------------------------------------------------------------------------------------------------------
-
-    def count(self, caching: Caching | str, order: int, *, dma32: bool = False, device: int | None = None) -> int:
-        """Blocks in one pool.
-
-        Args:
-            caching: the mode.
-            order: order of the blocks.
-            dma32: the pool for devices that reach 4 GiB only.
-            device: a device's own pool; None for the pools that all devices share.
-        """
-        mode = caching_of(caching)
-        if device is None and mode is Caching.CACHED:
-            return 0
-        kind = tt.global_type(mode, dma32, order) if device is None else tt.device_type(device, mode, order)
-        return len(self.pool_list(kind))
-
-    def pool_list(self, kind: int) -> list[int]:
-        """First pfns of the blocks of a pool type, all nodes one after the other, first the one that is taken next."""
-        s, t = self.buddy.state, self.state
-        out = []
-        for nid in range(self.buddy.nodes if t.rule[tt.T_NODE_LISTS] else 1):
-            head = int(t.rule[tt.T_HEADS] + kind * t.rule[tt.T_NODES] + nid)
-            i = int(s.nxt[head])
-            while i != head:
-                out.append(i + self.buddy.base)
-                i = int(s.nxt[i])
-        return out
-
-    def pooled_blocks(self) -> tuple[tuple[int, int], ...]:
-        """The blocks of all pools as (first pfn, order), by pool type and in the order of its list."""
-        kinds = self.state.queue.tolist()
-        return tuple((pfn, type_order(kind)) for kind in sorted(kinds) for pfn in self.pool_list(kind))
 
     def adopt(self, caching: Caching | str, order: int, blocks: int, *, dma32: bool = False) -> int:
         """Declare pages of unknown owner to be pooled blocks: for states from captures, which show how much is pooled.
@@ -239,11 +183,6 @@ class TtmPool:
         set_limits(self.state, self.buddy, self.features, pages)
         return True
 
-    @property
-    def pooled_pages(self) -> int:
-        """Pages in all pools (allocated_pages of the driver)."""
-        return int(self.state.pooled.sum())
-
     def shrink(self, pages: int, *, nid: int = 0) -> int:
         """Let the shrinker free at least `pages` pages of the pools, or all; returns how many it freed."""
         if pages < 0 or not 0 <= nid < self.buddy.nodes:
@@ -258,27 +197,3 @@ class TtmPool:
                 for nid in range(self.buddy.nodes if self.state.rule[tt.T_NODE_LISTS] else 1):
                     kind = tt.device_type(device, caching, order)
                     self.buddy.engine.pool_fini(self.buddy.state, self.state, kind, nid)
-
-    def copy(self) -> TtmPool:
-        """An independent copy of the pools and of the page allocator below them."""
-        other = object.__new__(TtmPool)
-        other.__dict__.update(self.__dict__)
-        other.buddy = self.buddy.copy()
-        arrays: list[Any] = [a.copy() for a in self.state]
-        other.state = tt.TtmState(*arrays)
-        other._live = dict(self._live)
-        return other
-
-    def __eq__(self, other: object) -> bool:
-        """Whether two pools and their allocators are in the same state."""
-        if not isinstance(other, TtmPool):
-            return NotImplemented
-        import numpy as np
-
-        same = self.buddy == other.buddy and self.release == other.release and self.buffers == other.buffers
-        return same and all(np.array_equal(a, b) for a, b in zip(self.state, other.state, strict=True))
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"<TtmPool {self.release}: {len(self._live)} buffers, {self.pooled_pages} pages pooled>"
