@@ -11,6 +11,7 @@ from kvmlab.inquiry.batch_groups import BatchGroup, batch_groups, time_ns
 from kvmlab.inquiry.page_kind import likely_hva
 from kvmlab.inquiry.pfn_runs import PfnRun, pfn_runs
 from kvmlab.inquiry.signatures import Key, Signature, signature_of
+from kvmlab.inquiry.suppressed import owners_of_suppressed, suppressed_messages
 from kvmlab.report.log import Log
 from kvmlab.report.records import Kind, Report
 
@@ -277,35 +278,3 @@ def _counted(words: Iterable[str | None]) -> dict[str, int]:
 def _comm(report: Report) -> str | None:
     line = report.cpu_line
     return line.comm if line is not None and line.comm is not None else report.process
-
-
-def suppressed_messages(report: Report) -> int:
-    """How many reports a line says were not printed."""
-    shown = report.fields.get("messages")
-    return shown if isinstance(shown, int) else 0
-
-
-def owners_of_suppressed(signed: Sequence[tuple[int, Key, str]]) -> dict[int, Key]:
-    """For each line that counts suppressed reports, the family of the reports before and after it, where they agree.
-
-    Args:
-        signed: source, key of the signature, and what is suppressed (`state`, `map`), of each report in order.
-    """
-    wanted: dict[str, Kind] = {"state": Kind.BAD_PAGE, "map": Kind.BAD_PAGE_MAP}
-    owners: dict[int, Key] = {}
-    before: dict[tuple[int, Kind], Key] = {}
-    waiting: dict[tuple[int, Kind], list[int]] = {}
-    for at, (source, key, what) in enumerate(signed):
-        if key[0] is Kind.SUPPRESSED:
-            if (kind := wanted.get(what)) is not None:
-                waiting.setdefault((source, kind), []).append(at)
-            continue
-        place: tuple[int, Kind] = (source, key[0])
-        for line in waiting.pop(place, []):
-            if before.get(place, key) == key:
-                owners[line] = key
-        before[place] = key
-    for place, lines in waiting.items():
-        if place in before:
-            owners.update(dict.fromkeys(lines, before[place]))
-    return owners

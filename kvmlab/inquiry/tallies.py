@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kvmlab.inquiry.batch_groups import time_ns
-from kvmlab.inquiry.families import families, family_title, owners_of_suppressed, suppressed_messages
+from kvmlab.inquiry.families import families, family_title
 from kvmlab.inquiry.pfn_runs import pfn_runs
 from kvmlab.inquiry.signatures import Key, Signature, signature_of
+from kvmlab.inquiry.suppressed import owners_of_suppressed, suppressed_messages
 from kvmlab.report.log import Log
 from kvmlab.report.records import Kind, Report
 
