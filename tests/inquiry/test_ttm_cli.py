@@ -71,6 +71,17 @@ def test_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert "loop=C" in err
 
 
+def test_a_buffer_of_thousands_of_blocks_is_summed_up(capsys: pytest.CaptureFixture[str]) -> None:
+    where = Path(__file__).resolve().parents[2] / "data" / "captures" / "6.12.117+deb12-amd64" / "fragmented"
+    args = arguments("--kernel", "6.12", "--zone", f"from:{where}", "--alloc", "8100")
+    assert args.run(args) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) < 70
+    assert "1 - 6237/8100 = 23.00%" in out
+    assert "and 6196 more rows (--json has them all). Blocks: 1 of order 8, " in out
+    assert "Of 18 folders with free lists, frag/stride1/n1000_caching2 was taken." in err
+
+
 @pytest.mark.parametrize(
     "words",
     [
