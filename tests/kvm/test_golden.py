@@ -115,6 +115,24 @@ def test_very_large_state_counts(row: tuple[str, str, int, int] | tuple[str, str
     assert (answer.states, answer.transitions)[: len(row) - 2] == row[2:]
 
 
+@pytest.mark.parametrize("policy", [p.id for p in POLICIES])
+@pytest.mark.parametrize("config", ["A,vcpus=2", "gfns=2,pages=3", "gfns=2"])
+def test_more_vcpus_or_gfns_break_the_same_at_the_same_depths(
+    matrix: dict[tuple[str, str], Exploration], policy: str, config: str
+) -> None:
+    answer = explore(parse_config(find_policy(policy), config), engine="python")
+    assert answer.complete
+    assert _found(answer, only_cutting=False) == _found(matrix[policy, "A"], only_cutting=False)
+
+
+@pytest.mark.parametrize("config", ["A,vcpus=2", "A,zaps=2", "gfns=2,pages=3", "T,vcpus=2", "R", "driver=good"])
+def test_the_series_on_its_own_base_breaks_no_count(config: str) -> None:
+    """Without the early checks of 6.8 the only fault is that a page is marked without a reference."""
+    answer = explore(parse_config(find_policy("c_base"), config), engine="python")
+    assert answer.complete
+    assert set(_found(answer, only_cutting=False)) <= {"I8"}
+
+
 def test_the_seed_form_needs_one_vcpu_and_nobody_else() -> None:
     alone = explore(parse_config(find_policy("c_69"), "A,zaps=0"))
     assert _found(alone)["I3"] == 14
@@ -142,6 +160,7 @@ def test_the_released_policies_are_clean_on_anonymous_memory(policy: str, config
     assert answer.violations == ()
 
 
+# The reference names only I1@9 for (d, T); the stale SPTE itself is told, too, one step earlier.
 GUARDS = [
     ({"in_progress_tested": False, "sequence_tested": False}, "b57", "A", {"I5": 7, "I1": 9}),
     ({"in_progress_tested": False, "sequence_tested": False}, "d", "T", {"I5": 8, "I1": 9}),
