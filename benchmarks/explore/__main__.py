@@ -4,8 +4,8 @@
 
 Spin must find exactly the same states (its count of transitions is one higher: the first state is one). All engines
 run in turns, and a ratio is that of medians, so that a busy machine disturbs all of them; the share of a processor that
-each run got tells how busy it was. Before every run memory is touched once and given back, as a virtual machine takes
-time to get it from its host, which is no work of any engine. Needs Debian's `spin` and `gcc`.
+each run got tells how busy it was. Before every large run memory is touched once and given back, as a virtual machine
+takes time to get it from its host, which is no work of any engine. Needs Debian's `spin` and `gcc`.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ class Engine:
 
 
 @contextmanager
-def measured(engine: Engine) -> Iterator[None]:
-    """Touch memory, then take down the share of a processor that the run gets."""
-    np.zeros(_TOUCHED, np.uint8)[::4096] = 1
+def measured(name: str, engine: Engine, touched: int = 0) -> Iterator[None]:
+    """Touch memory, then take down the share of a processor that the run gets; tell each run as it ends."""
+    np.zeros(touched, np.uint8)[::4096] = 1
 
     def cpu() -> float:
         usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
@@ -83,6 +83,7 @@ def measured(engine: Engine) -> Iterator[None]:
     began, used = time.perf_counter(), cpu()
     yield
     engine.shares.append((cpu() - used) / max(time.perf_counter() - began, 1e-9))
+    print(f"{name}: {engine.rates[-1]:,.0f} states/s, {engine.shares[-1]:.2f} processors", file=sys.stderr, flush=True)
 
 
 def spin(settings: dict[str, int], folder: Path) -> Path:
@@ -141,27 +142,27 @@ def main() -> int:
 def by_numba(engines: dict[str, Engine], name: str, config: Config, threads: int, bound: int) -> None:
     """Run the compiled engine once."""
     engine = engines.setdefault(name, Engine())
-    with measured(engine):
+    with measured(name, engine, _TOUCHED):
         answer = explore(config, engine="numba", threads=threads, max_states=bound)
-    engine.note(answer.states, answer.transitions, answer.seconds)
+        engine.note(answer.states, answer.transitions, answer.seconds)
     engine.memory = answer.bytes_per_state or 0.0
 
 
 def measure(engines: dict[str, Engine], pans: list[Path], config: Config, small: Config, bound: int) -> None:
     """Run every engine once."""
     for name, pan in zip(("Spin", "Spin, small"), pans, strict=True):
-        with measured(engines.setdefault(name, Engine())):
-            found = run_spin(pan)
-        engines[name].note(*found)
+        engine = engines.setdefault(name, Engine())
+        with measured(name, engine, _TOUCHED if name == "Spin" else 0):
+            engine.note(*run_spin(pan))
         if name == "Spin":
             for threads in (1, 2):
                 by_numba(engines, f"kvmlab, {threads} thread{'s' * (threads > 1)}", config, threads, bound)
     python = engines.setdefault("kvmlab in Python, small", Engine())
-    with measured(python):
+    with measured("kvmlab in Python, small", python):
         answer = explore(small, engine="python")
-    python.note(answer.states, answer.transitions, answer.seconds)
+        python.note(answer.states, answer.transitions, answer.seconds)
     plain = engines.setdefault("plain twin, small", Engine())
-    with measured(plain):
+    with measured("plain twin, small", plain):
         began = time.perf_counter()
         depths, transitions, _ = Twin("d", **SMALL).explore()
         plain.note(len(depths), transitions, time.perf_counter() - began)
