@@ -149,13 +149,16 @@ def _trace(capture: Capture, only: str | None) -> _Read:
     frames = [frame for frame in frames if "pfn" in frame and len(frame)]
     if not frames:
         known = ", ".join(trace.events) or "none"
-        raise UnusableInput(f"{capture.name}: no event {only or ''} names a pfn; its events are {known}.")
+        raise UnusableInput(
+            f"{capture.name}: no event{f' of {only}' if only else ''} names a pfn; its events are {known}."
+        )
     rows = pd.concat([f[[c for c in ("line", "event", "pfn", "order") if c in f]] for f in frames], ignore_index=True)
     # A failed mm_page_alloc is printed with pfn 0.
     rows = rows[rows["pfn"].notna() & (rows["pfn"] > 0)].sort_values("line", kind="stable")
     first = rows["pfn"].to_numpy(np.uint64)
     order = rows["order"].fillna(0).to_numpy(np.uint64) if "order" in rows else np.zeros(len(rows), np.uint64)
-    last = first + (np.uint64(1) << order) - np.uint64(1)
+    # An order that no kernel has makes a block that no memory holds, and that is refused.
+    last = first + (np.uint64(1) << np.minimum(order, np.uint64(53))) - np.uint64(1)
     said = "pages that events name" if only is None else f"pages that {only} events name"
     return first, last, rows["line"], rows["event"].astype(str), said, None
 

@@ -14,6 +14,7 @@ from kvmlab.capture import read_capture
 from kvmlab.errors import UnusableInput
 from kvmlab.inquiry.pfn_adjacency import _of_arrays, adjacency
 from kvmlab.inquiry.pfn_ranges import PfnRanges, pfn_ranges
+from kvmlab.inquiry.pfn_runs import PfnError
 from kvmlab.inquiry.pfn_sources import named_at, pfns_of_capture, pfns_of_log
 from kvmlab.memory.buddy import Buddy
 from kvmlab.memory.ttm import TtmPool
@@ -68,7 +69,7 @@ def test_a_failed_allocation_names_no_page() -> None:
     trace = read_capture(TRACE)
     assert pfns_of_capture(trace).ranges.first.tolist() == [0x80, 0x3975C]
     assert pfns_of_capture(trace, only="kvmmmu").ranges.pages == 1
-    with pytest.raises(UnusableInput, match="no event page_ref names a pfn; its events are mm_page_alloc"):
+    with pytest.raises(UnusableInput, match="no event of page_ref names a pfn; its events are mm_page_alloc"):
         pfns_of_capture(trace, only="page_ref")
 
 
@@ -84,6 +85,13 @@ def test_a_failed_allocation_names_no_page() -> None:
 def test_what_names_no_pfn_is_refused_with_a_sentence(data: bytes, only: str | None, message: str) -> None:
     with pytest.raises(UnusableInput, match=message):
         pfns_of_capture(read_capture(data), only=only)
+
+
+@pytest.mark.parametrize(("pfn", "order"), [(b"0x80", b"200"), (b"0xffffffffffffffff", b"3"), (b"0x80", b"-5")])
+def test_a_block_that_no_memory_holds_is_refused(pfn: bytes, order: bytes) -> None:
+    line = b" x-1 [000] 1.000000: mm_page_alloc: page=0x1 pfn=%s order=%s migratetype=0 gfp_flags=GFP_KERNEL\n"
+    with pytest.raises(PfnError, match="a pfn is at most 0xfffffffffffff"):
+        pfns_of_capture(read_capture(line % (pfn, order)))
 
 
 def test_a_pagemap_tells_neighbours_in_hva_and_pfn() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -140,3 +141,20 @@ def test_what_is_no_ram_is_what_no_stretch_of_ram_holds(pfns: list[int], ram: li
     layout = MemoryLayout((), tuple(stretches), Basis.OBSERVED, "")
     outside = sorted(pfn for pfn in set(pfns) if pfn // 8 not in ram)
     assert not_ram_told(pfn_runs(pfns), layout) == (len(outside), [f"{pfn:#x}" for pfn in outside])
+
+
+def test_the_picture_is_for_terminals_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "dmesg"
+    log.write_text("[    1.000000] BUG: Bad page state in process x  pfn:00080\n")
+    assert run(str(log)) == 0
+    piped = capsys.readouterr().out
+    assert not set(piped) & set("▁▂▃▄▅▆▇█")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert run(str(log)) == 0
+    shown = capsys.readouterr().out
+    assert strip(pfn_runs([0x80]), 20) in shown
+    assert "taller is fuller" in shown
+    assert run(str(log), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 1
