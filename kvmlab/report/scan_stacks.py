@@ -44,10 +44,11 @@ def learn_stacks(chunk: Chunk, found: Found, lexicon: Lexicon) -> None:
         lexicon: what lines mean; stacks by their hash are `traces`.
     """
     known = lexicon.traces
-    for i, value in enumerate(found.rows[:, r.STACK].tolist()):
-        if value not in known:
-            start, stop = found.rows[i, r.TRACE_AT], found.rows[i, r.STOP]
-            known[value] = _read(chunk.data[start:stop].tobytes(), lexicon)
+    values = found.rows[:, r.STACK].tolist()
+    for value in set(values).difference(known):
+        i = values.index(value)
+        start, stop = found.rows[i, r.TRACE_AT], found.rows[i, r.STOP]
+        known[value] = _read(chunk.data[start:stop].tobytes(), lexicon)
 
 
 def learn_trail(trail: list[int], lexicon: Lexicon) -> None:
