@@ -131,7 +131,7 @@ def plot_stack_families(frame: pd.DataFrame) -> go.Figure:
         source=frame.attrs.get("source"),
         kernel=frame.attrs.get("kernel"),
         alt=f"{_title(common, len(names), len(families))}. Shared: "
-        + ", ".join(names[sorted(set(frame.loc[frame["shared"], "row"]))])
+        + (", ".join(names[sorted(set(frame.loc[frame["shared"], "row"]))]) or "none")
         + ".",
         width=76,
     )

@@ -29,15 +29,17 @@ class Live:
 
     def __init__(self, widget: ipywidgets.Widget, twin: Callable[[], go.Figure | None], words: str) -> None:
         self.widget, self.twin, self.words = widget, twin, words
-        if hasattr(widget, "children"):
-            from kvmlab.widgets.access import Access
-
-            widget.children = (*widget.children, Access())
 
     def __repr__(self) -> str:
         return self.words
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        children = getattr(self.widget, "children", None)
+        if children is not None:
+            from kvmlab.widgets.access import Access
+
+            if not any(isinstance(child, Access) for child in children):
+                self.widget.children = (*children, Access())
         shown = self.widget._repr_mimebundle_()
         bundle = dict(shown[0] if isinstance(shown, tuple) else shown or {})
         picture = self.twin()
@@ -65,10 +67,11 @@ class Pane:
     def show_figure(self, picture: go.Figure) -> None:
         """Show a picture, with its text alternative for those who do not see it."""
         alt = str((picture.layout.meta or {}).get("alt", "a picture"))
-        self._show(
-            {FIGURE_MIME: json.loads(picture.to_json()), "text/plain": alt},
-            {"text/html": f"<details><summary>In words</summary><p>{html.escape(alt)}</p></details>", "text/plain": ""},
-        )
+        self._show({FIGURE_MIME: json.loads(picture.to_json()), "text/plain": alt}, _in_words(alt))
+
+    def show_words(self, alt: str) -> None:
+        """Show only the text alternative of a picture that is drawn elsewhere."""
+        self._show(_in_words(alt))
 
     def show_table(self, table: Table) -> None:
         """Show a table; its cells are escaped."""
@@ -80,6 +83,11 @@ class Pane:
 
     def _show(self, *parts: dict[str, Any]) -> None:
         self.widget.outputs = tuple({"output_type": "display_data", "data": data, "metadata": {}} for data in parts)
+
+
+def _in_words(alt: str) -> dict[str, Any]:
+    words = f"<details><summary>In words</summary><p>{html.escape(alt)}</p></details>"
+    return {"text/html": words, "text/plain": ""}
 
 
 def button(label: str, action: Callable[[], None], *, tooltip: str) -> ipywidgets.Button:

@@ -18,6 +18,9 @@ class MapFigure:
 
     Args:
         browser: the controller.
+
+    Attributes:
+        alt: what is drawn, in words.
     """
 
     def __init__(self, browser: PfnBrowser) -> None:
@@ -28,6 +31,7 @@ class MapFigure:
         self._drawn: PfnRun | None = None
         self._row_pages = 1
         self._figure: Any = go.FigureWidget()
+        self.alt = ""
 
     @property
     def widget(self) -> ipywidgets.Widget:
@@ -40,6 +44,7 @@ class MapFigure:
         if self._drawn == self.browser.view:
             return
         picture = self.browser.figure()
+        self.alt = str(picture.layout.meta["alt"])
         self._drawing = True
         try:
             with self._figure.batch_update():

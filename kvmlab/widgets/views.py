@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kvmlab.charts.table import table
-from kvmlab.charts.template import visible
 from kvmlab.widgets.family_browser import FamilyBrowser
 from kvmlab.widgets.live import Live, Pane, button
 from kvmlab.widgets.log_loader import LogLoader
@@ -29,9 +28,9 @@ def replay_view(player: ReplayPlayer) -> Live:
     """
     import ipywidgets
 
-    from kvmlab.widgets.step_slider import StepSlider
-
-    slider = StepSlider(value=player.position, max=len(player.steps), label="step")
+    slider = ipywidgets.IntSlider(
+        value=player.position, min=1, max=len(player.steps), description="step", layout={"width": "60%"}
+    )
     policy = ipywidgets.Dropdown(options=player.policies, value=player.policy, description="policy")
     play = ipywidgets.Play(
         value=player.position, min=1, max=len(player.steps), interval=PLAY_MS, description="play", show_repeat=False
@@ -41,7 +40,6 @@ def replay_view(player: ReplayPlayer) -> Live:
     def draw() -> None:
         slider.max = play.max = len(player.steps)
         slider.value = play.value = player.position
-        slider.text = f"step {player.position} of {len(player.steps)}: {visible(player.step.action)}"
         policy.value = player.policy
         words.show_text(player.words())
         scene.show_figure(player.scene())
@@ -75,13 +73,14 @@ def pfn_view(browser: PfnBrowser) -> Live:
     from kvmlab.widgets.map_figure import MapFigure
 
     picture = MapFigure(browser)
-    words, reports, lines = Pane("view"), Pane("reports"), Pane("lines")
+    words, alt, reports, lines = Pane("view"), Pane("alt"), Pane("reports"), Pane("lines")
     first = ipywidgets.Text(description="from pfn", placeholder="0xfb1600")
     last = ipywidgets.Text(description="to pfn", placeholder="0xfb16ff")
 
     def draw() -> None:
         words.show_text(browser.words())
         picture.draw()
+        alt.show_words(picture.alt)
         reports.show_table(table(browser.df_selected(), caption="Reports of the selection"))
         owners = browser.df_owners()
         told = "\n".join(browser.log_lines()) or "select a stretch to see its lines of the log"
@@ -117,7 +116,7 @@ def pfn_view(browser: PfnBrowser) -> Live:
             button("Clear", browser.clear, tooltip="select nothing"),
         ]
     )
-    box = ipywidgets.VBox([words.widget, moves, picture.widget, choice, reports.widget, lines.widget])
+    box = ipywidgets.VBox([words.widget, moves, picture.widget, alt.widget, choice, reports.widget, lines.widget])
     return Live(box, browser.twin, f"pfn browser: {browser.words()} (live in JupyterLab)")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvmlab.charts.pfn_map import EmptyMap
@@ -59,29 +60,31 @@ class Workbench(Controller):
         log = self.loader.log
         if log is not None and log is not self._log:
             self._log = log
-            self.families, self.pfns, self.player = _families(log), _pfns(log), _player(log)
+            # Only the last part: a caption is published, and the folders of this machine are not.
+            name = Path(self.loader.name).name
+            self.families, self.pfns, self.player = _families(log, name), _pfns(log, name), _player(log, name)
         self.changed()
 
 
-def _families(log: Log) -> FamilyBrowser | None:
+def _families(log: Log, name: str) -> FamilyBrowser | None:
     try:
-        return FamilyBrowser([log])
+        return FamilyBrowser([log], source=name)
     except NoFamilies:
         return None
 
 
-def _pfns(log: Log) -> PfnBrowser | None:
+def _pfns(log: Log, name: str) -> PfnBrowser | None:
     try:
-        return PfnBrowser.of_log(log)
+        return PfnBrowser.of_log(log, source=name)
     except EmptyMap:
         return None
 
 
-def _player(log: Log) -> ReplayPlayer | None:
+def _player(log: Log, name: str) -> ReplayPlayer | None:
     """A player for the first bad page that the model has anything to run for."""
     if not log.bad_pages:
         return None
     try:
-        return ReplayPlayer(replay(log.bad_pages[0]))
+        return ReplayPlayer(replay(log.bad_pages[0]), source=name)
     except NothingReplayed:
         return None

@@ -30,6 +30,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 START_SECONDS = 90
+SLOW = "[anywidget] Failed to initialize model."
 RUN_SECONDS = 240
 
 
@@ -120,31 +121,51 @@ class NotebookPage:
         lab: the server.
         outside: addresses outside this machine that the page asked for.
         errors: errors of scripts and of the console.
+        slow: whether anywidget gave up on a widget, as it does after two seconds on a machine that is too busy.
     """
 
     page: Any
     lab: Lab
     outside: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    slow: bool = False
 
     def __post_init__(self) -> None:
         self.page.on("request", self._request)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)[:300]))
+        self.page.on("pageerror", self._page_error)
         self.page.on("console", self._console)
 
     def _request(self, request: Any) -> None:
         if request.url.startswith(("http:", "https:")) and not request.url.startswith(self.lab.url):
             self.outside.append(request.url[:120])
 
+    def _page_error(self, error: Any) -> None:
+        if SLOW in str(error):
+            self.slow = True
+        else:
+            self.errors.append(str(error)[:300])
+
     def _console(self, message: Any) -> None:
-        if message.type == "error":
+        if message.type == "error" and SLOW in message.text:
+            self.slow = True
+        elif message.type == "error":
             self.errors.append(message.text[:300])
 
     def open(self, notebook: str) -> None:
-        """Open a notebook and wait until its kernel is idle."""
+        """Open a notebook with a kernel of its own and wait until that is idle."""
+        self._end_kernels()
         self.page.goto(f"{self.lab.url}/lab/tree/{notebook}?token={self.lab.token}&reset")
         self.page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=START_SECONDS * 1000)
         self.page.locator("#jp-main-statusbar >> text=/\\| Idle/").wait_for(timeout=START_SECONDS * 1000)
+
+    def _end_kernels(self) -> None:
+        """End the kernels of earlier tests: a notebook would find its old one, and the widgets that are left there."""
+        sessions = f"{self.lab.url}/api/sessions"
+        with urllib.request.urlopen(f"{sessions}?token={self.lab.token}", timeout=20) as answer:
+            running = json.load(answer)
+        for session in running:
+            address = f"{sessions}/{session['id']}?token={self.lab.token}"
+            urllib.request.urlopen(urllib.request.Request(address, method="DELETE"), timeout=60).read()
 
     def run_all(self) -> None:
         """Run all cells through the menu and wait for the last one."""

@@ -29,6 +29,6 @@ def test_all_cells_run_without_an_error(notebook: Path, notebook_page: NotebookP
     assert notebook_page.cell_errors() == []
     assert notebook_page.errors == []
     assert notebook_page.outside == []
-    assert nameless(notebook_page.page) == []
+    assert notebook_page.slow or nameless(notebook_page.page) == []
     if draws(notebook):
         assert notebook_page.figures() > 0
