@@ -4,8 +4,8 @@
 
 Spin must find exactly the same states (its count of transitions is one higher: the first state is one). All engines
 run in turns, and a ratio is that of medians, so that a busy machine disturbs all of them; the share of a processor that
-each run got tells how busy it was. Before every large run memory is touched once and given back, as a virtual machine
-takes time to get it from its host, which is no work of any engine. Needs Debian's `spin` and `gcc`.
+each run got tells how busy it was. Before every run memory is touched once and given back, as a virtual machine takes
+time to get it from its host, which is no work of any engine. Needs Debian's `spin` and `gcc`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ GATES = (
 )
 MOST_BYTES = {1: 24.0, 2: 40.0}
 AT_LEAST = 10_000_000
-_TOUCHED = 3 << 30
+_TOUCHED, _TOUCHED_SMALL = 3 << 30, 1 << 30
+"""Bytes that are touched before a run of a large and of a small system."""
 
 
 @dataclass
@@ -72,7 +73,7 @@ class Engine:
 
 
 @contextmanager
-def measured(name: str, engine: Engine, touched: int = 0) -> Iterator[None]:
+def measured(name: str, engine: Engine, touched: int) -> Iterator[None]:
     """Touch memory, then take down the share of a processor that the run gets; tell each run as it ends."""
     np.zeros(touched, np.uint8)[::4096] = 1
 
@@ -152,17 +153,17 @@ def measure(engines: dict[str, Engine], pans: list[Path], config: Config, small:
     """Run every engine once."""
     for name, pan in zip(("Spin", "Spin, small"), pans, strict=True):
         engine = engines.setdefault(name, Engine())
-        with measured(name, engine, _TOUCHED if name == "Spin" else 0):
+        with measured(name, engine, _TOUCHED if name == "Spin" else _TOUCHED_SMALL):
             engine.note(*run_spin(pan))
         if name == "Spin":
             for threads in (1, 2):
                 by_numba(engines, f"kvmlab, {threads} thread{'s' * (threads > 1)}", config, threads, bound)
     python = engines.setdefault("kvmlab in Python, small", Engine())
-    with measured("kvmlab in Python, small", python):
+    with measured("kvmlab in Python, small", python, _TOUCHED_SMALL):
         answer = explore(small, engine="python")
         python.note(answer.states, answer.transitions, answer.seconds)
     plain = engines.setdefault("plain twin, small", Engine())
-    with measured("plain twin, small", plain):
+    with measured("plain twin, small", plain, _TOUCHED_SMALL):
         began = time.perf_counter()
         depths, transitions, _ = Twin("d", **SMALL).explore()
         plain.note(len(depths), transitions, time.perf_counter() - began)
