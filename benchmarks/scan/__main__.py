@@ -146,7 +146,8 @@ def main() -> int:
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
     held = True
     with tempfile.TemporaryDirectory() as name:
-        folder = args.folder or Path(name)
+        folder: Path = args.folder or Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
         for style in filter(None, args.styles.split(",")):
             for kind in args.kinds.split(","):
                 held &= one_log(folder, kind, style, args)
