@@ -1,4 +1,4 @@
-"""Sweeps: the same buffer on many machines, by kernel, fragmentation and caching, on all cores, as one frame."""
+"""Sweeps: the same buffer on many machines, by kernel, fragmentation and caching, as one frame."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def sweep(
         cachings: its caching modes.
         seeds: one machine each.
         pooled: buffers of the same size and mode that were filled and freed before.
-        workers: threads; None for all cores. The compiled engine runs them side by side.
+        workers: threads; None for one a core. Machines of the compiled engine are worked on side by side; those so
+            small that the automatic engine does not compile share one core, as Python's own threads do.
         progress: whether to show a bar; None for: in a terminal or a notebook, if there are many machines.
         engine: as for `Buddy`.
 

@@ -8,7 +8,7 @@ and a state whose line is full goes to the next one. All places of a line are co
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from llvmlite import ir
@@ -22,45 +22,49 @@ LINE = 8
 """Places in a cache line."""
 
 
-# What the search does with a state as a whole; replaced by compiled forms for integers and pairs.
+def _compiled_only() -> NoReturn:
+    raise TypeError("this runs in compiled code only; the plain engine is kvmlab.kvm.search_python.")
+
+
+# What the search does with a state as a whole; each has compiled forms for integers and for pairs (`overload`, below).
 def load(table: Any, i: int) -> Any:
     """The state in place `i` of a tuple of arrays, one array a word."""
-    raise NotImplementedError
+    _compiled_only()
 
 
 def store(table: Any, i: int, s: Any) -> None:
     """Put a state into place `i`."""
-    raise NotImplementedError
+    _compiled_only()
 
 
 def spread(s: Any) -> Any:
     """64 well mixed bits of a state."""
-    raise NotImplementedError
+    _compiled_only()
 
 
 def key(s: Any) -> Any:
     """The state as tables hold it: never 0 in the first word."""
-    raise NotImplementedError
+    _compiled_only()
 
 
 def unkey(s: Any) -> Any:
     """The state of a key."""
-    raise NotImplementedError
+    _compiled_only()
 
 
 def holds(table: Any, i: int, wanted: Any) -> bool:
     """Whether place `i` holds exactly this key."""
-    raise NotImplementedError
+    _compiled_only()
 
 
 def line_holds(table: Any, line: int, wanted: Any) -> bool:
     """Whether a line, told by its first place, holds this key."""
-    raise NotImplementedError
+    _compiled_only()
 
 
 def fetch(table: Any, line: int) -> None:
     """Have a line brought into the cache, without waiting for it."""
-    raise NotImplementedError
+    _compiled_only()
 
 
 @overload(load, jit_options=INLINED, strict=False)

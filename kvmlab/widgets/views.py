@@ -154,8 +154,8 @@ def family_view(browser: FamilyBrowser) -> Live:
     return Live(box, browser.figure, f"family browser: {len(browser.families)} families")
 
 
-def loader_view(loader: LogLoader) -> ipywidgets.Widget:
-    """The log loader: a path or an upload, and a sentence on what came of it.
+def loader_view(loader: LogLoader) -> Live:
+    """The log loader: a path or an upload, and a sentence on what came of it, which is all that an exported page shows.
 
     Args:
         loader: the controller; watch it to be told of a new log.
@@ -174,7 +174,8 @@ def loader_view(loader: LogLoader) -> ipywidgets.Widget:
     load = button("Load", lambda: loader.load(path.value), tooltip="read the file at this path")
     loader.watch(lambda: words.show_text(loader.words()))
     words.show_text(loader.words())
-    return ipywidgets.VBox([ipywidgets.HBox([path, load, upload]), words.widget])
+    box = ipywidgets.VBox([ipywidgets.HBox([path, load, upload]), words.widget])
+    return Live(box, lambda: None, f"log loader: {loader.words()} (live in JupyterLab)")
 
 
 def workbench_view(bench: Workbench) -> Live:
@@ -200,7 +201,7 @@ def workbench_view(bench: Workbench) -> Live:
         # Last, because whoever reads these words takes the pages for ready.
         words.show_text(bench.words())
 
-    box = ipywidgets.VBox([loader_view(bench.loader), words.widget, tabs])
+    box = ipywidgets.VBox([loader_view(bench.loader).widget, words.widget, tabs])
     bench.watch(draw)
     draw()
     return Live(box, bench.twin, f"workbench: {bench.words()} (live in JupyterLab)")

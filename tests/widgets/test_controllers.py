@@ -22,7 +22,7 @@ from kvmlab.widgets.live import STATIC_MIME
 from kvmlab.widgets.log_loader import LogLoader
 from kvmlab.widgets.pfn_browser import PfnBrowser
 from kvmlab.widgets.replay_player import ReplayPlayer
-from kvmlab.widgets.views import workbench_view
+from kvmlab.widgets.views import loader_view, workbench_view
 from kvmlab.widgets.workbench import Workbench
 from tests.charts.figures import check_figure, check_told
 
@@ -283,3 +283,13 @@ class TestWorkbench:
         bench.loader.load_bytes("quiet", b"[    1.000000] usb 1-1: new device\n")
         assert [page.children for page in pages] != fed
         assert (tabs.children, tabs.selected_index) == (pages, 1)
+
+
+def test_a_loader_alone_says_on_an_exported_page_what_it_holds() -> None:
+    loader = LogLoader()
+    loader.load_bytes("dmesg", b"[    1.000000] BUG: Bad page state in process qemu  pfn:fb1665\n")
+    view = loader_view(loader)
+    bundle = view._repr_mimebundle_()
+    assert bundle["text/plain"] == "log loader: dmesg: 1 report, 1 bad page (live in JupyterLab)"
+    assert STATIC_MIME not in bundle
+    view.widget.close_all()
