@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from kvmlab.capture.kinds import kind_named
 from kvmlab.capture.malformed import MissingInput
 from kvmlab.capture.shelf import CaptureSet
-from kvmlab.kernel.kpf import ARCH
 
 if TYPE_CHECKING:
     from kvmlab.capture.kpage import PageWords
@@ -96,8 +95,3 @@ def need_flags(captures: CaptureSet, analysis: str) -> PageWords:
     """
     words: PageWords = captures.need("kpageflags", f"{analysis}()")[1].value
     return words
-
-
-def has_write_combined(flags: PageWords) -> bool:
-    """Whether any page has KPF bit 38."""
-    return bool((flags.words & type(flags.words[0])(ARCH)).any()) if len(flags) else False

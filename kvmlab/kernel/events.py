@@ -55,16 +55,3 @@ EVENT_DTYPES: dict[str, str] = {
     "gfp": "uint32",
     "src": "category",
 }
-
-
-def pool_code(caching: int, dma32: bool) -> int:
-    """The `pool` column of one of TTM's global pools: caching * 2 + dma32; device pools are 8 and above.
-
-    Args:
-        caching: 0 uncached, 1 write-combined, 2 cached (enum ttm_caching).
-        dma32: whether it is a DMA32 pool.
-
-    >>> pool_code(1, False)
-    2
-    """
-    return caching * 2 + dma32

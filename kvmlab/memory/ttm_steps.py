@@ -170,14 +170,3 @@ def ttm_free(s: State, t: TtmState, device: int, first: int, caching: int, bo: i
     free_chain(s, t, device, first, i64(-1), caching)
     s.ctx[C_BO] = -1
     shrink_to_limit(s, t, pool_nid(t, device))
-
-
-@entry
-def chain_length(s: State, first: int) -> int:
-    """Blocks of a buffer."""
-    n = 0
-    i = first
-    while i >= 0:
-        n += 1
-        i = i64(s.nxt[i])
-    return n

@@ -26,7 +26,6 @@ _VERBOSE_TAINT = re.compile(r"Tainted: (?:\[[A-Z]\]=\w+(?:, )?)+")
 _HARDWARE = re.compile(r"Hardware name: ?(?P<text>.*)", re.DOTALL)
 _BIOS = re.compile(r"(?P<machine>.*?), BIOS (?P<version>.*?)(?: (?P<date>\d\d/\d\d/\d{4}))?")
 _WORKQUEUE = re.compile(r"Workqueue: ?(?P<text>.*)", re.DOTALL)
-_CONTEXT = re.compile(r"(?:Stopper|Sched_ext): .*")
 # The words that end the name of a company; DMI prints vendor and product with a single blank between them.
 _COMPANY_END = frozenset(
     [
@@ -166,11 +165,6 @@ def match_workqueue(text: str) -> str | None:
     """What stands behind `Workqueue:`; None if the line is another one."""
     found = _WORKQUEUE.fullmatch(text)
     return None if found is None else found["text"].strip()
-
-
-def match_context_line(text: str) -> bool:
-    """Whether the line is another one that may follow the hardware line (`Stopper:`, `Sched_ext:`)."""
-    return _CONTEXT.fullmatch(text) is not None
 
 
 def _release(rest: str) -> tuple[str | None, str | None, str | None]:

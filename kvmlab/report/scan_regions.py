@@ -110,12 +110,6 @@ class Regions:
             return True
         return not (region.last_us >= 0 and first_us >= 0 and (first_us - region.last_us) * 1000 > GAP_NS)
 
-    @property
-    def oldest(self) -> int | None:
-        """Where the first region begins that has not been read, None if there is none."""
-        held = [region.start for region in (*self._ready[:1], self._open, *self._loose[:1]) if region is not None]
-        return min(held, default=None)
-
     def count_lines(self, start: int, stop: int) -> int:
         """How many line feeds stand from `start` to `stop`."""
         return self.text.read(start, stop).count(b"\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -56,11 +55,6 @@ class Scan:
     def __len__(self) -> int:
         return len(self.rows) + len(self.reports)
 
-    @property
-    def n_bad_pages(self) -> int:
-        """How many reports are bad pages with a known pfn."""
-        return len(self.rows) + len(self._slow_bad_pages())
-
     def df_reports(self) -> pd.DataFrame:
         """One row a report, the columns of `Log.df_reports`."""
         from kvmlab.report.scan_frames import df_reports
@@ -97,19 +91,6 @@ class Scan:
     def positions(self) -> Any:
         """Position of each of `reports` among the rows of `df_reports` (numpy int64)."""
         return positions_of(self)[len(self.rows) :]
-
-    def to_parquet(self, path: str | os.PathLike[str]) -> None:
-        """Writes `df_bad_pages` to a Parquet file; needs pyarrow (`pip install kvmlab[fleet]`).
-
-        Args:
-            path: the file.
-
-        Raises:
-            MissingLibrary: pyarrow is not installed.
-        """
-        from kvmlab.report.scan_parquet import write_parquet
-
-        write_parquet([self], path)
 
     def stack_numbers(self, reports: Sequence[Report]) -> tuple[Any, list[int], list[Stack]]:
         """Stack numbers of the rows and of reports, and the stacks; see `scan_stacks.numbered`."""

@@ -119,11 +119,6 @@ class StreamText:
         out = [block[max(0, start - at) : max(0, stop - at)] for at, block in self._kept]
         return b"".join(out)
 
-    @property
-    def oldest(self) -> int:
-        """Offset of the first byte that is kept."""
-        return self._kept[0][0] if self._kept else self.size
-
 
 def compression(path: str) -> str | None:
     """What a file is compressed with, by its magic number.

@@ -194,10 +194,6 @@ class Lines:
         """Number of the physical line that holds byte `offset`."""
         return max(1, min(bisect_right(self._physical, offset), self.n_lines))
 
-    def row_of_line(self, number: int) -> int:
-        """Number of the row that holds the first byte of physical line `number`."""
-        return number if self.starts is self._physical else self.row_at(self._physical[number - 1])
-
     def row_at(self, offset: int) -> int:
         """Number of the row that holds byte `offset`."""
         return max(1, min(bisect_right(self.starts, offset), len(self)))

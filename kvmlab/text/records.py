@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from array import array
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import overload
 
@@ -72,10 +71,6 @@ class Records(Sequence[Record]):
         """How many records there are of each role, commonest first, without making any."""
         found = {role.value: self._roles.count(code) for role, code in CODE.items()}
         return {name: n for name, n in sorted(found.items(), key=lambda item: -item[1]) if n}
-
-    def index_of_line(self, number: int) -> int:
-        """Index of the record that holds the beginning of physical line `number`."""
-        return bisect_right(self._firsts, self._lines.row_of_line(number)) - 1
 
     def _make(self, index: int) -> Record:
         lines, scan = self._lines, self._scan
