@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 
 from kvmlab.kernel.page_flag_tables import FlagTable, default_config, flag_table, flag_tables
@@ -168,15 +169,26 @@ def tables_that_fit(
     found: list[TableFit] = []
     for index, table in enumerate(tables):
         fits = []
-        for choice in product((True, False), repeat=len(table.options)):
-            config = dict(zip(table.options, choice, strict=True))
-            if _names_of(value, table.names(config)) == wanted:
-                differs = tuple(option for option in table.options if config[option] != default.get(option, False))
-                fits.append(TableFit(table, config, differs, None if home is None else index - home))
+        options = table.options
+        for bits, mask, configs in _layouts(index):
+            if wanted <= bits.keys() and sum(bits[name] for name in wanted) == value & mask:
+                for config in configs:
+                    differs = tuple(option for option in options if config[option] != default.get(option, False))
+                    fits.append(TableFit(table, config, differs, None if home is None else index - home))
         if fits:
             found.append(min(fits, key=lambda fit: (len(fit.differs), fit.differs)))
     return tuple(sorted(found, key=lambda fit: (abs(fit.distance or 0), len(fit.differs))))
 
 
-def _names_of(value: int, names: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(name for bit, name in enumerate(names) if value >> bit & 1)
+@cache
+def _layouts(index: int) -> tuple[tuple[Mapping[str, int], int, tuple[Mapping[str, bool], ...]], ...]:
+    """The different orders of flags that a table can give: value of each name, all of them, configurations with it."""
+    table = flag_tables()[index]
+    found: dict[tuple[str, ...], list[Mapping[str, bool]]] = {}
+    for choice in product((True, False), repeat=len(table.options)):
+        config = dict(zip(table.options, choice, strict=True))
+        found.setdefault(table.names(config), []).append(config)
+    return tuple(
+        ({name: 1 << bit for bit, name in enumerate(names)}, (1 << len(names)) - 1, tuple(configs))
+        for names, configs in found.items()
+    )

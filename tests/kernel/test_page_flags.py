@@ -166,6 +166,23 @@ def test_the_release_that_printed_a_word_is_among_those_that_fit(release: str, v
     assert fits[0].distance == 0
 
 
+@given(releases, words, st.integers(0, len(flag_tables()) - 1))
+def test_tables_that_fit_are_those_of_a_plain_search(release: str, value: int, index: int) -> None:
+    printed = PageFlags.decode(value, release).names
+    table = flag_tables()[index]
+    distances = []
+    for choice in itertools.product((True, False), repeat=len(table.options)):
+        config = dict(zip(table.options, choice, strict=True))
+        if {name for bit, name in enumerate(table.names(config)) if value >> bit & 1} == set(printed):
+            defaults = default_config("x86_64", None, 64)
+            distances.append(sum(config[option] != defaults.get(option, False) for option in table.options))
+    fits = [fit for fit in tables_that_fit(value, printed) if fit.table is table]
+    assert [len(fit.differs) for fit in fits] == ([min(distances)] if distances else [])
+    for fit in fits:
+        names = table.names(fit.config)
+        assert {name for bit, name in enumerate(names) if value >> bit & 1} == set(printed)
+
+
 def test_a_negative_word_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="unsigned"):
         PageFlags.decode(-1, "6.9")
