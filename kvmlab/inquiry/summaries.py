@@ -155,7 +155,7 @@ def _commonest(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _kind_of(path: str) -> str:
-    from kvmlab.report.scan_text import beginning
+    from kvmlab.report.scan_unpack import beginning
     from kvmlab.text.reader import read_text
 
     head = beginning(path, _HEAD)

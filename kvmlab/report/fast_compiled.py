@@ -11,7 +11,7 @@ from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_chunk import Chunk, Found, TooShort
 from kvmlab.report.fast_known import Known, Room
 from kvmlab.report.fast_lexicon import Lexicon
-from kvmlab.report.fast_meaning import LOOSE, MAX_ENTRIES, Template, prefix_end
+from kvmlab.report.fast_meaning import LOOSE, MAX_ENTRIES, PREFIX_BYTES, Template, prefix_end
 from kvmlab.report.fast_numba import read_chunk
 from kvmlab.report.fast_state import (
     C_LINE,
@@ -88,6 +88,12 @@ class CompiledEngine:
             TooShort: the chunk must hold more of the text behind its end.
         """
         known, room = self._known, self._room(chunk.hi - chunk.lo)
+        if not self._templates:
+            # All lines of a text may have the prefix of its first one.
+            line = chunk.data[chunk.lo : min(chunk.lo + 2 * PREFIX_BYTES, chunk.stop)].tobytes().partition(b"\n")
+            if line[1] and isinstance(found := self.lexicon.template(line[0].rstrip(b"\r")), Template):
+                with known.lock:
+                    self._add(found)
         state = room.state
         state[:] = 0
         at, tries, full = chunk.lo, 0, _ROOM_UNKNOWN
@@ -141,7 +147,9 @@ class CompiledEngine:
         """Learns what a chunk held that was not known; False if nothing of it is known now, either."""
         with self._known.lock:
             table, new = self._known.table, len(self._templates) > n_templates
-            for row in unknown[: n * r.N_UNKNOWN].reshape(-1, r.N_UNKNOWN).tolist():
+            rows = unknown[: n * r.N_UNKNOWN].reshape(-1, r.N_UNKNOWN)
+            # Most of them stand there many times.
+            for row in rows[np.sort(np.unique(rows[:, r.UNKNOWN_KEY], return_index=True)[1])].tolist():
                 kind, start, stop, length, key = row
                 key &= (1 << 64) - 1
                 if key not in table:

@@ -47,7 +47,7 @@ class Lexicon:
         functions: function and module of an entry, by number.
         tasks: what stands behind `Comm:`, by number.
         stacks: names of stacks (`TASK`, `IRQ`, ...), by number.
-        traces: entries of call traces by the hash that stands in a row; see `scan_stacks`.
+        traces: stacks by the hash that stands in a row, or the numbers that they are made of; see `scan_stacks`.
     """
 
     texts: list[str] = field(default_factory=list)

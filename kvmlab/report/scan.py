@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain
-from typing import BinaryIO
+from contextlib import ExitStack
+from typing import Any, BinaryIO
 
 from kvmlab.errors import UnusableInput
 from kvmlab.report.fast_chunk import Engine
@@ -23,11 +24,10 @@ from kvmlab.report.scan_open import HEAD, NUMBA_FROM, chosen, engine_of, is_plai
 from kvmlab.report.scan_parquet import ParquetFile
 from kvmlab.report.scan_progress import AnyProgress, Progress, as_progress
 from kvmlab.report.scan_result import Scan
+from kvmlab.report.scan_ring import PIECE, Ring, filled
 from kvmlab.report.scan_rows import no_rows
-from kvmlab.report.scan_text import FileText, MemoryText, NotPlain, StreamText, compression, gunzipped, unpacked_blocks
-
-# Gzip files that unpack to at most this are unpacked at once.
-AT_ONCE = 32 << 20
+from kvmlab.report.scan_text import FileText, MemoryText, NotPlain, compression
+from kvmlab.report.scan_unpack import Fill, reading, unpacking
 
 
 def scan_log(
@@ -62,9 +62,9 @@ def scan_log(
     shown = None if progress is None else as_progress(progress)
     given = {} if limit is None else {"limit": limit}
     if parquet is None:
-        return _scan(path, engine, threads, chunk, shown, given)
+        return _scan(path, engine, threads, chunk, shown, given, threading.local())
     with ParquetFile(parquet) as file:
-        found = _scan(path, engine, threads, chunk, shown, given)
+        found = _scan(path, engine, threads, chunk, shown, given, threading.local())
         file.write(found)
     return found
 
@@ -102,8 +102,13 @@ def scan_logs(
     # What one file has taught is known to all.
     first = engine_of(name, 0, Lexicon()) if name != "slow" else None
 
+    # So is memory that one has used, to those that the same thread reads.
+    rooms = threading.local()
+    given = {} if limit is None else {"limit": limit}
+    each = 1 if len(names) >= n else n // len(names) if names else 1
+
     def one(path: str) -> Scan:
-        found = scan_log(path, engine=name if first is None else first.sibling(), threads=1, limit=limit)
+        found = _scan(path, name if first is None else first.sibling(), each, CHUNK, None, given, rooms)
         if shown is not None:
             shown.advance(sizes.get(path, 0))
         return found
@@ -129,10 +134,10 @@ def scan_logs(
 
 def _scan(
     path: str | os.PathLike[str] | bytes | BinaryIO, engine: str | Engine, threads: int | None, chunk: int,
-    progress: Progress | None, given: dict[str, int],
+    progress: Progress | None, given: dict[str, int], rooms: Any,
 ) -> Scan:  # fmt: skip
     def job(name: str, size: int) -> Job:
-        return Job(name, engine_of(engine, size, Lexicon()), chunk, threads, progress)
+        return Job(name, engine_of(engine, size, Lexicon()), chunk, threads, progress, rooms=rooms)
 
     if isinstance(path, bytes):
         found = (
@@ -140,18 +145,13 @@ def _scan(
         )
         return found or _slowly("<bytes>", path, given)
     if not isinstance(path, str | os.PathLike) or path == "-":
-        return _scan_stream(path, engine, chunk, job, given)
+        return _scan_pipe(path, engine, job, given)
     name = os.fspath(path)
     kind = compression(name)
     if engine == "slow":
         return _slowly(name, name, given)
     if kind is not None:
-        data = gunzipped(name, AT_ONCE) if kind == "gzip" else None
-        if data is not None:
-            found = job(name, len(data)).run(MemoryText(data)) if is_plain(data[:HEAD]) else None
-        else:
-            found = _scan_packed(name, kind, job(name, 10 * os.path.getsize(name)))
-        return found or _slowly(name, name, given)
+        return _scan_packed(name, kind, job) or _slowly(name, name, given)
     text = FileText(name)
     try:
         found = job(name, text.size).run(text) if text.size and is_plain(text.read(0, HEAD)) else None
@@ -160,14 +160,28 @@ def _scan(
     return found or _slowly(name, name, given)
 
 
-def _scan_packed(name: str, kind: str, job: Job) -> Scan | None:
-    with open(name, "rb") as file:
-        blocks = unpacked_blocks(file, kind)
+def _scan_packed(name: str, kind: str, job: Callable[[str, int], Job]) -> Scan | None:
+    with ExitStack() as files:
+
+        def opened() -> Fill:
+            return unpacking(files.enter_context(open(name, "rb")), kind)
+
         try:
-            first = next(blocks, b"")
+            return _scan_stream(job(name, 10 * os.path.getsize(name)), opened(), opened)
         except NotPlain:
             return None
-        return job.stream(StreamText(chain([first], blocks))) if is_plain(first[:HEAD]) else None
+
+
+def _scan_stream(job: Job, fill: Fill, again: Callable[[], Fill] | None) -> Scan | None:
+    held = getattr(job.rooms, "pieces", None)
+    if held is None:
+        held = job.rooms.pieces = []
+    text = Ring(fill, held, min(PIECE, job.chunk), again)
+    try:
+        first = text.next()
+        return job.stream(text, first) if is_plain(text.read(0, HEAD)) else None
+    finally:
+        text.close()
 
 
 def _slowly(name: str, what: str | bytes, given: dict[str, int]) -> Scan:
@@ -176,23 +190,26 @@ def _slowly(name: str, what: str | bytes, given: dict[str, int]) -> Scan:
     return Scan(name, "slow", size, lines, no_rows(), Lexicon(), list(log.reports), log=log)
 
 
-def _scan_stream(
-    path: str | os.PathLike[str] | BinaryIO, engine: str | Engine, chunk: int, job: Callable[[str, int], Job],
+def _scan_pipe(
+    path: str | os.PathLike[str] | BinaryIO, engine: str | Engine, job: Callable[[str, int], Job],
     given: dict[str, int],
 ) -> Scan:  # fmt: skip
     file: BinaryIO = sys.stdin.buffer if path == "-" else path  # type: ignore[assignment]
-    head = b""
-    while len(head) < HEAD and (piece := file.read(HEAD - len(head))):
-        head += piece
+    read = reading(file)
+    room = bytearray(HEAD)
+    head = bytes(room[: filled(read, memoryview(room))])
     if engine == "slow" or not is_plain(head):
         return _slowly("-", head + file.read(), given)
 
-    def blocks() -> Iterator[bytes]:
-        yield head
-        while block := file.read(chunk):
-            yield block
+    def fill(room: memoryview) -> int:
+        nonlocal head
+        if not head:
+            return read(room)
+        n = min(len(room), len(head))
+        room[:n], head = head[:n], head[n:]
+        return n
 
-    found = job("-", NUMBA_FROM).stream(StreamText(blocks()))
+    found = _scan_stream(job("-", NUMBA_FROM), fill, None)
     if found is None:
         raise UnusableInput(
             "standard input: it must be judged as a whole (a mail, or lines without prefixes): save it to a file"

@@ -11,6 +11,7 @@ from kvmlab.report import fast_rows as r
 from kvmlab.report.log import find_reports
 from kvmlab.report.records import Kind, Report
 from kvmlab.report.repeats import fold_repeats
+from kvmlab.report.scan_groups import light_reports
 from kvmlab.report.scan_result import Scan, title_of
 from kvmlab.report.scan_rows import without
 from kvmlab.report.scan_text import Stretches
@@ -40,7 +41,7 @@ def folded(scan: Scan, text: Stretches) -> Scan:
         return scan
     chosen = sorted(doubtful)
     held: list[Report] = [replace(report, index=-1 - k) for k, report in enumerate(reports)]
-    held += [_as_report(scan, text, i) for i in chosen]
+    held += _as_reports(scan, text, chosen)
     kept = fold_repeats(sorted(held, key=lambda x: (x.span.first_line, x.span.last_line)))
     places = {report.span: i for report, i in zip(held[len(reports) :], chosen, strict=True)}
     gone = np.zeros(len(rows), bool)
@@ -80,10 +81,17 @@ def _doubtful_rows(rows: Any) -> set[int]:
     return set(np.flatnonzero(counts[which] > 1).tolist())
 
 
-def _as_report(scan: Scan, text: Stretches, i: int) -> Report:
-    row = scan.rows[i]
-    data = text.read(int(row[r.START]), int(row[r.STOP]))
-    found, _ = find_reports(read_text(open_source(data)).records)
-    first = int(row[r.LINE]) + 1
-    span = Span(int(row[r.START]), int(row[r.STOP]), first, first + int(row[r.LINES]) - 1)
-    return replace(found[0], span=span, index=i)
+def _as_reports(scan: Scan, text: Stretches, chosen: list[int]) -> list[Report]:
+    """Rows as reports: read once more by the tolerant parser, or by what the rows say if the text is gone."""
+    found = []
+    for i in chosen:
+        row = scan.rows[i]
+        start, stop, first = int(row[r.START]), int(row[r.STOP]), int(row[r.LINE]) + 1
+        data = text.read(start, stop)
+        if len(data) < stop - start:
+            # A pipe that has been read: all of them alike, so that none weighs more than another one.
+            return light_reports(scan, chosen)
+        report = find_reports(read_text(open_source(data)).records)[0][0]
+        span = Span(start, stop, first, first + int(row[r.LINES]) - 1)
+        found.append(replace(report, span=span, index=i))
+    return found

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kvmlab.report import fast_rows as r
-from kvmlab.report.records import CallTrace, Frame, HeadLine, Kind, PageDump, Report
+from kvmlab.report.cpu_line import match_cpu_line
+from kvmlab.report.records import CallTrace, Frame, HeadLine, Kind, PageDump, RawWords, Report
 from kvmlab.report.scan_result import positions_of, title_of
 from kvmlab.text.span import Span
 
@@ -46,6 +48,27 @@ def groups_of(scan: Scan) -> list[Group]:
     places = positions_of(scan)
     parts = sorted(np.split(order, cuts), key=lambda part: int(part[0]))
     return [Group(_light(scan, int(p[0]), int(places[p[0]]), stacks[numbers[p[0]]]), places[p]) for p in parts]
+
+
+def light_reports(scan: Scan, chosen: Sequence[int]) -> list[Report]:
+    """Rows as light reports, with what tells copies of a report: the raw words and the process id, too.
+
+    Args:
+        scan: the scan.
+        chosen: which rows.
+    """
+    numbers, _, stacks = scan.stack_numbers(())
+    made = []
+    for i in chosen:
+        report = _light(scan, i, i, stacks[numbers[i]])
+        row = scan.rows[i].tolist()
+        words = tuple(word & ((1 << 64) - 1) for word in row[r.WORD_0 : r.WORD_0 + min(row[r.N_WORDS], r.MAX_WORDS)])
+        page = (
+            None if report.page is None else replace(report.page, raw=RawWords(words, row[r.WORD_WIDTH], report.span))
+        )
+        task = match_cpu_line(f"CPU: 0 PID: {row[r.PID]} Comm: {report.process} Not tainted 1.0 #1", report.span)
+        made.append(replace(report, page=page, cpu_line=task, records=tuple(range(row[r.LINES]))))
+    return made
 
 
 def _light(scan: Scan, i: int, position: int, stack: Stack) -> Report:

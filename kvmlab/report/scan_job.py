@@ -18,9 +18,10 @@ from kvmlab.report.scan_fold import folded
 from kvmlab.report.scan_open import processors
 from kvmlab.report.scan_regions import Regions
 from kvmlab.report.scan_result import Scan
+from kvmlab.report.scan_ring import Piece, Ring, joined, line_before
 from kvmlab.report.scan_rows import Rows
 from kvmlab.report.scan_stacks import learn_stacks
-from kvmlab.report.scan_text import NotPlain, StreamText
+from kvmlab.report.scan_text import NotPlain
 
 if TYPE_CHECKING:
     from kvmlab.report.scan_progress import Progress
@@ -59,6 +60,7 @@ class Job:
         chunk: bytes of a chunk.
         threads: chunks read at a time.
         progress: told of every chunk.
+        rooms: memory of each thread, which texts read one after the other can share.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Job:
     at: int = 0
     row_stop: int = 0
     regions: Regions | None = None
+    rooms: Any = field(default_factory=threading.local)
 
     def run(self, text: AnyText) -> Scan | None:
         """Reads a text of which any stretch can be read; None if the tolerant parser must see it whole."""
@@ -80,7 +83,7 @@ class Job:
         if self.progress is not None:
             self.progress.begin(text.size)
         starts = list(self._chunks(text.size))
-        buffers = threading.local()
+        buffers = self.rooms
         try:
             if n == 1 or len(starts) == 1:
                 for lo, hi in starts:
@@ -102,44 +105,64 @@ class Job:
         except NotPlain:
             return None
 
-    def stream(self, text: StreamText) -> Scan | None:
-        """Reads a stream; None if the tolerant parser must see it whole."""
-        self.regions = Regions(text)
+    def stream(self, text: Ring, first: Piece) -> Scan | None:
+        """Reads a stream; None if the tolerant parser must see it whole.
+
+        Args:
+            text: the stream.
+            first: its first piece.
+        """
+        self.regions = Regions(text, held=True)
         if self.progress is not None:
             self.progress.begin(None)
-        held = b""
-        base = 0
+        n = self.threads or processors()
         try:
-            block = text.next()
-            while True:
-                following = text.next() if block else b""
-                held += block
-                at_end = not following
-                try:
-                    held, base = self._take_block(held, base, at_end)
-                except TooShort:
-                    if at_end or len(held) > LONGEST:
-                        raise NotPlain from None
-                if self.progress is not None:
-                    self.progress.advance(len(block))
-                if at_end:
-                    return self._finish(text.size)
-                block = following
+            if n == 1 or first.at_end:
+                self._pieces(text, first, None)
+            else:
+                # While a piece is looked at, the next one is unpacked.
+                with ThreadPoolExecutor(1) as pool:
+                    self._pieces(text, first, pool)
+            return self._finish(text.size)
         except NotPlain:
             return None
 
-    def _take_block(self, held: bytes, base: int, at_end: bool) -> tuple[bytes, int]:
-        # The last lines wait for the next block, so that a report that ends in it need not be read twice.
-        hi = len(held) if at_end else max(0, held.rfind(b"\n", 0, max(0, len(held) - MARGIN)) + 1)
-        if not hi and not at_end:
-            return held, base
-        data = np.zeros(len(held) + PAD, np.uint8)
-        data[: len(held)] = np.frombuffer(held, np.uint8)
-        chunk = Chunk(data, 0, hi, len(held), at_end, base)
-        found = self.engine.read(chunk)
+    def _pieces(self, text: Ring, piece: Piece, pool: ThreadPoolExecutor | None) -> None:
+        size, enough = piece.size, 0
+        while True:
+            room = None if piece.at_end else text.room()
+            coming = None if pool is None or room is None else pool.submit(text.fill, room)
+            begin = piece.begin
+            if piece.at_end or piece.size >= enough:
+                begin, enough = self._take_piece(piece), 0
+                if begin < 0:
+                    # It is looked at again when there is twice as much of it.
+                    begin, enough = piece.begin, 2 * piece.size
+                    if piece.at_end or piece.size > LONGEST:
+                        raise NotPlain
+            if self.progress is not None:
+                self.progress.advance(size)
+            if room is None:
+                return
+            following = text.keep(room, text.fill(room) if coming is None else coming.result())
+            size = following.size
+            piece = joined(piece, begin, following)
+
+    def _take_piece(self, piece: Piece) -> int:
+        """Takes the reports of a piece; where what is left of it begins, -1 if more of the text is needed."""
+        # The last lines wait for the next piece, so that a report that ends in it need not be read twice.
+        hi = piece.stop if piece.at_end else line_before(piece, piece.stop - MARGIN)
+        if hi <= piece.begin and not piece.at_end:
+            return -1
+        base = piece.offset - piece.begin
+        chunk = Chunk(piece.data, piece.begin, hi, piece.stop, piece.at_end, base)
+        try:
+            found = self.engine.read(chunk)
+        except TooShort:
+            return -1
         learn_stacks(chunk, found, self.engine.lexicon)
         self._take(found, base)
-        return held[hi:], base + hi
+        return hi
 
     def _chunks(self, size: int) -> Iterator[tuple[int, int]]:
         """Where the chunks begin and end; the first ones are small, since they are read again for what they teach."""
@@ -208,6 +231,7 @@ class Job:
             self.row_stop = int(ends[-1])
         self.at = max(self.at, found.at + base)
         self.lines += found.lines
+        self.reports += self.regions.pass_by(self.lines)
 
     def _finish(self, size: int) -> Scan:
         assert self.regions is not None

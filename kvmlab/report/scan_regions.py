@@ -34,13 +34,14 @@ _QUOTED = re.compile(rb"(?m)^ ?>")
 
 @dataclass(slots=True)
 class Region:
-    """A stretch of the text: its bytes and its lines, counted from 1; the times of its first and last mark."""
+    """A stretch of the text: its place and its lines, counted from 1; the time of its last mark; its bytes, if held."""
 
     start: int
     stop: int
     line: int
     lines: int
     last_us: int
+    data: bytes | None = None
 
 
 class Regions:
@@ -48,12 +49,14 @@ class Regions:
 
     Args:
         text: where the bytes are.
-        interleaved: whether several callers may print at a time, so that a report can go on behind another one.
+        held: whether the bytes of a region must be taken soon, because the text keeps only the last that it has read.
     """
 
-    def __init__(self, text: Stretches, interleaved: bool = False) -> None:
+    def __init__(self, text: Stretches, held: bool = False) -> None:
         self.text = text
-        self.interleaved = interleaved
+        self.held = held
+        # Whether several callers may print at a time, so that a report can go on behind another one.
+        self.interleaved = False
         self._open: Region | None = None
         # Lines without a prefix behind the open region.
         self._loose: list[Region] = []
@@ -89,6 +92,7 @@ class Regions:
             found = Region(last.start, stop, last.line, found.line + lines - last.line, last_us)
             self._loose.pop()
         if wanted:
+            self._hold(self._loose)
             self._ready += self._loose
             self._open, self._loose = found, []
         elif self._n_loose < MAX_LOOSE:
@@ -96,7 +100,25 @@ class Regions:
             self._loose.append(found)
             if self._open is None and len(self._loose) > 64:
                 self._loose, ready = self._loose[-1:], self._loose[:-1]
+                self._hold(ready)
                 self._ready += ready
+
+    def pass_by(self, lines: int) -> Iterator[Report]:
+        """Says how many lines of the text have been seen; what they leave far behind is closed if it must be held."""
+        if not self.held:
+            return
+        region = self._open
+        if region is not None and lines + 1 - (region.line + region.lines) > FOREIGN_LIMIT_TALKING + 1:
+            yield from self._close()
+        elif region is None and self._loose and lines - self._loose[-1].line > FOREIGN_LIMIT_TALKING:
+            self._hold(self._loose)
+            self._ready, self._loose = self._ready + self._loose, []
+
+    def _hold(self, regions: list[Region]) -> None:
+        if self.held:
+            for region in regions:
+                if region.data is None:
+                    region.data = self.text.read(region.start, region.stop)
 
     def _joins(self, region: Region, mark: list[int], row_stop: int) -> bool:
         """Whether a report that began in a region could go on in a mark."""
@@ -125,6 +147,7 @@ class Regions:
             self._extend(self._open, limit)
             self._loose = [other for other in self._loose if other.start >= self._open.stop]
         regions += self._loose
+        self._hold(regions)
         self._ready += regions
         self._size += sum(region.stop - region.start for region in regions)
         self._open, self._loose = None, []
@@ -180,7 +203,7 @@ class Regions:
         skipped: list[int] = []
         at, line = 0, 1
         for region in regions:
-            data = self.text.read(region.start, region.stop)
+            data = self.text.read(region.start, region.stop) if region.data is None else region.data
             if not data.endswith(b"\n"):
                 data += b"\n"
             before = _line_to_stand_before(data) if region.start else b""

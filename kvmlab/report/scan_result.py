@@ -94,7 +94,7 @@ class Scan:
 
     def stack_numbers(self, reports: Sequence[Report]) -> tuple[Any, list[int], list[Stack]]:
         """Stack numbers of the rows and of reports, and the stacks; see `scan_stacks.numbered`."""
-        return numbered(self.rows, self.lexicon.traces, reports)
+        return numbered(self.rows, self.lexicon, reports)
 
     def _slow_bad_pages(self) -> list[Report]:
         return [x for x in self.reports if x.kind is Kind.BAD_PAGE and x.pfn is not None]

@@ -62,11 +62,26 @@ def learn_trail(trail: list[int], lexicon: Lexicon) -> None:
     while at < len(trail):
         value, n = trail[at], trail[at + 1]
         if value not in lexicon.traces:
-            lexicon.traces[value] = _entries(trail[at + 2 : at + 2 + n], lexicon)
+            # Entries are made when somebody asks for them.
+            lexicon.traces[value] = tuple(trail[at + 2 : at + 2 + n])
         at += 2 + n
 
 
-def _entries(numbers: list[int], lexicon: Lexicon) -> Stack:
+def stack_at(value: int, lexicon: Lexicon) -> Stack:
+    """The stack of a hash that stands in a row.
+
+    Args:
+        value: the hash.
+        lexicon: what it stands for.
+    """
+    found = lexicon.traces.get(value, ())
+    if found and isinstance(found[0], int):
+        found = lexicon.traces[value] = _entries(found, lexicon)
+    stack: Stack = found
+    return stack
+
+
+def _entries(numbers: Iterable[int], lexicon: Lexicon) -> Stack:
     entries: list[StackEntry] = []
     context: str | None = None
     for number in numbers:
@@ -106,18 +121,18 @@ def stack_of(report: Report) -> Stack:
     return _chosen(StackEntry(f.function, f.module, f.context, f.reliable) for f in frames)
 
 
-def numbered(rows: Any, stacks: dict[int, Stack], reports: Iterable[Report]) -> tuple[Any, list[int], list[Stack]]:
+def numbered(rows: Any, lexicon: Lexicon, reports: Iterable[Report]) -> tuple[Any, list[int], list[Stack]]:
     """Numbers for stacks: of the rows, of the reports, and the stack of each number, in order of appearance.
 
     Args:
         rows: the rows of a scan.
-        stacks: functions by the hash that stands in a row.
+        lexicon: what the hashes in the rows stand for.
         reports: the reports of the tolerant parser.
     """
     import pandas as pd
 
     order: dict[Stack, int] = {}
     which, hashes = pd.factorize(rows[:, r.STACK])
-    numbers = np.array([order.setdefault(stacks.get(value, ()), len(order)) for value in hashes.tolist()], np.int64)
+    numbers = np.array([order.setdefault(stack_at(value, lexicon), len(order)) for value in hashes.tolist()], np.int64)
     others = [order.setdefault(stack_of(report), len(order)) for report in reports]
     return numbers[which] if len(which) else np.empty(0, np.int64), others, list(order)

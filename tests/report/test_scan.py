@@ -16,9 +16,12 @@ from kvmlab.errors import UnusableInput
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.log import read_log
 from kvmlab.report.scan import scan_log, scan_logs
+from kvmlab.report.scan_many import gathered
 from kvmlab.report.scan_open import engine_of
 from kvmlab.report.scan_parquet import write_parquet
 from kvmlab.report.scan_progress import Progress, Step
+from kvmlab.report.scan_ring import Ring, joined
+from kvmlab.report.scan_unpack import reading
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +62,7 @@ def test_streams_and_gzip(
     packed = tmp_path / "made.log.gz"
     packed.write_bytes(gzip.compress(data, 1))
     pd.testing.assert_frame_equal(scan_log(packed, engine=engine).df_bad_pages(), expected)
-    monkeypatch.setattr("kvmlab.report.scan.AT_ONCE", 1000)
-    monkeypatch.setattr("kvmlab.report.scan_text.BLOCK", 90_000)
+    monkeypatch.setattr("kvmlab.report.scan.PIECE", 90_000)
     pd.testing.assert_frame_equal(scan_log(packed, engine=engine).df_bad_pages(), expected)
 
 
@@ -68,8 +70,7 @@ def test_streams_and_gzip(
 def test_compressed_files_are_read_by_blocks_and_as_far_as_they_go(
     kind: str, made: Path, expected: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kvmlab.report.scan.AT_ONCE", 1000)
-    monkeypatch.setattr("kvmlab.report.scan_text.BLOCK", 90_000)
+    monkeypatch.setattr("kvmlab.report.scan.PIECE", 90_000)
     library = pytest.importorskip("backports.zstd") if kind == "zstd" else importlib.import_module(kind)
     data = made.read_bytes()
     packed = library.compress(data)
@@ -83,6 +84,76 @@ def test_compressed_files_are_read_by_blocks_and_as_far_as_they_go(
     pd.testing.assert_frame_equal(scan_log(path, engine="python").df_reports(), read_log(path).df_reports())
     path.write_bytes(library.compress(b"From: someone@example.org\nSubject: a splat\n\n" + data[:100_000]))
     assert scan_log(path, engine="python").engine == "slow"
+
+
+@pytest.mark.parametrize("engine", ["python", "numba"])
+def test_streams_forget_nothing_that_is_needed_again(
+    engine: str, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, size in (("RESERVE", 4_000), ("KEPT", 100_000)):
+        monkeypatch.setattr(f"kvmlab.report.scan_ring.{name}", size)
+    monkeypatch.setattr("kvmlab.report.scan.PIECE", 90_000)
+    data = made.read_bytes()
+    at = data.index(b"BUG: Bad page state", 1000)
+    start, stop = data.rindex(b"\n", 0, at) + 1, data.index(b"</TASK>", at) + 8
+    prefix = data[start:at]
+    other = prefix + b"BUG: Bad rss-counter state mm:ffff8881 type:MM_ANONPAGES val:-1\n"
+    # Another kind of report far from all others, and a report that stands at both ends.
+    text = data[:start] + other + data[start:] + data[start:stop]
+    wanted = read_log(text).df_reports()
+    assert wanted["repeats"].max() == 1
+    packed = tmp_path / "x.log.gz"
+    packed.write_bytes(gzip.compress(text))
+    for what in (text, packed, io.BytesIO(text)):
+        scan = scan_log(what, engine=engine)
+        pd.testing.assert_frame_equal(scan.df_reports(), wanted)
+        assert len(scan.reports) == 1
+
+
+def test_ring_reads_what_it_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = bytes(range(256)) * 2_000
+    rooms: list[object] = []
+    for again in (None, lambda: reading(io.BytesIO(data))):
+        ring = Ring(reading(io.BytesIO(data)), rooms, 50_000, again)
+        piece = ring.next()
+        while not piece.at_end:
+            assert piece.data[piece.begin : piece.stop].tobytes() == data[piece.offset : piece.offset + piece.size]
+            following = ring.next()
+            # What is left of a piece, more than there is room for, stands before the next one.
+            whole = joined(piece, piece.stop - (30_000 if again else 200_000) % piece.size, following)
+            assert whole.data[whole.begin : whole.stop].tobytes() == data[whole.offset : ring.size]
+            piece = following
+        assert ring.size == len(data)
+        assert ring.read(len(data) - 70_000, len(data)) == data[-70_000:]
+        ring.close()
+    monkeypatch.setattr("kvmlab.report.scan_ring.KEPT", 1_500)
+    ring = Ring(reading(io.BytesIO(data)), [], 1_000, lambda: reading(io.BytesIO(data)))
+    for _ in range(20):
+        ring.next()
+    for start, stop in ((5, 700), (3_000, 9_000), (100, 200), (19_000, 40_000)):
+        assert ring.read(start, stop) == data[start : min(stop, 20_000)]
+
+
+@pytest.mark.parametrize("engine", ["python", "numba"])
+def test_many_logs_are_one_frame(engine: str, made: Path, tmp_path: Path) -> None:
+    make(tmp_path / "b.log", 60_000, 0.9, style="syslog", seed=2)
+    (tmp_path / "c.log").write_bytes(b"BUG: Bad page state in process x  pfn:77\n")
+    (tmp_path / "d.log").write_bytes((tmp_path / "b.log").read_bytes()[:-30] + b"\n")
+    (tmp_path / "d.log.gz").write_bytes(gzip.compress((tmp_path / "d.log").read_bytes()))
+    paths = [made, *(tmp_path / name for name in ("b.log", "c.log", "d.log", "d.log.gz"))]
+    whole = gathered(scan_logs(paths, engine=engine, threads=2))
+    for found, name in ((whole.df_bad_pages(), "df_bad_pages"), (whole.df_reports(), "df_reports")):
+        assert found["source"].unique().tolist() == [str(path) for path in paths]
+        for path in paths:
+            own = getattr(scan_log(path, engine=engine), name)()
+            part = found[found["source"] == str(path)].drop(columns="source").reset_index(drop=True)
+            names = [column for column in own.columns if column != "stack"]
+            pd.testing.assert_frame_equal(part[names], own[names])
+    stacks = whole.df_stacks()
+    assert int(stacks.drop_duplicates("stack")["reports"].sum()) == int((whole.df_bad_pages()["frames"] > 0).sum())
+    with pytest.raises(UnusableInput):
+        gathered([scan_log(made, engine=engine), scan_log(made, engine=engine)])
+    assert gathered([]).df_bad_pages().empty
 
 
 def test_many_files_to_parquet(made: Path, expected: pd.DataFrame, tmp_path: Path) -> None:
