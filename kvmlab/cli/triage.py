@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from kvmlab.cli.arguments import add_input, add_json, open_log
 from kvmlab.cli.output import Output, print_json
+from kvmlab.cli.triage_sources import summarize
 from kvmlab.errors import KvmlabError
 from kvmlab.inquiry.filters import ReportFilter, make_filter
 from kvmlab.inquiry.similar import similar_families
-from kvmlab.inquiry.summaries import SourceSummary, of_log, of_scan
+from kvmlab.inquiry.summaries import SourceSummary
 from kvmlab.inquiry.tallies import merged
 from kvmlab.inquiry.triage import triage_document
 
@@ -31,8 +30,6 @@ exit status: 0 when there are reports, 1 when there are none, 2 when an input ca
 _ALIKE = 10
 # Functions of a stack that a line of the table shows.
 _SHOWN = 6
-# Stored bytes of all files from which on the fast way reads them; it takes a moment to start.
-FAST_FROM = 64 << 20
 # Rows that a source shows, for a few sources and for many.
 _ROWS, _FEW = 200, 8
 
@@ -96,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     out = Output()
     many = len(args.files) > 1
     summaries = []
-    for summary in summarize(args, wanted, rows):
+    for summary in summarize(args.files, wanted, rows, way=args.scan, limit=args.max_bytes):
         if rows or not many:
             print_source(out, summary, rows)
         summary.rows.clear()
@@ -107,30 +104,6 @@ def run(args: argparse.Namespace) -> int:
     if any(summary.scanned for summary in summaries):
         print("kvmlab: read the fast way; --scan slow also looks for damage of the texts as a whole", file=sys.stderr)
     return 0 if any(summary.reports for summary in summaries) else 1
-
-
-def summarize(args: argparse.Namespace, wanted: ReportFilter, rows: int) -> Iterator[SourceSummary]:
-    """The summaries of the sources, in the order given, read in the way that is wanted or that suits their size."""
-    files = [path for path in args.files if path != "-" and os.path.isfile(path)]
-    large = sum(os.path.getsize(path) for path in files) >= FAST_FROM
-    if args.scan == "slow" or (args.scan == "auto" and not large) or len(files) < len(args.files):
-        for source, path in enumerate(args.files):
-            yield of_log(source, wanted.apply(open_log(path, args.max_bytes)), rows)
-        return
-    from kvmlab.report.scan import scan_log, scan_logs
-    from kvmlab.report.scan_progress import Progress
-
-    what = files[0] if len(files) == 1 else f"{len(files)} files"
-    with Progress(what) as progress:
-        if len(files) == 1:
-            scans = iter([scan_log(files[0], progress=progress, limit=args.max_bytes)])
-        else:
-            scans = scan_logs(files, progress=progress, limit=args.max_bytes)
-        for source, scan in enumerate(scans):
-            if scan.log is not None:
-                yield of_log(source, wanted.apply(scan.log), rows)
-            else:
-                yield of_scan(source, scan, wanted, rows, _sha256(scan.path))
 
 
 def write(args: argparse.Namespace, wanted: ReportFilter) -> int:
@@ -194,7 +167,7 @@ def print_families(out: Output, sources: Sequence[SourceSummary]) -> None:
     for n, tally in enumerate(found, 1):
         functions = tally.signature.functions
         stack = " < ".join(functions[:_SHOWN]) + (" ..." if len(functions) > _SHOWN else "")
-        pages = f"{len(tally.pfns)} in {tally.runs} runs" if tally.pfns else None
+        pages = f"{len(tally.pfns)} in {tally.pfns.runs} runs" if tally.pfns else None
         rate = None if tally.rate is None else f"{tally.rate:.3g}/s"
         row = (n, tally.count, tally.suppressed or None, rate, pages, len(tally.sources), tally.title, stack)
         rows.append(row if len(sources) > 1 else (*row[:5], *row[6:]))
@@ -210,11 +183,6 @@ def print_families(out: Output, sources: Sequence[SourceSummary]) -> None:
             out.text(f"{a} and {b}: {pair.why}")
         if len(alike) > _ALIKE:
             out.text(f"and {len(alike) - _ALIKE} more pairs")
-
-
-def _sha256(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _count(text: str) -> int:

@@ -6,11 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kvmlab.inquiry.filters import ReportFilter
-from kvmlab.inquiry.tallies import Tally, tally_log, tally_scan
+from kvmlab.inquiry.tallies import ScanTally, Tally, tally_log
 from kvmlab.report.jsonable import hex_or_none
 from kvmlab.report.log import Log
 from kvmlab.report.records import Kind, Report
@@ -21,8 +20,21 @@ if TYPE_CHECKING:
     from kvmlab.report.scan_result import Scan
 
 _PROCESS = re.compile(r"BUG: Bad page state in process (.*\S)\s+pfn:")
-# The beginning of a file, by which its kind is told without reading it whole.
-_HEAD = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A text as it is stored.
+
+    Args:
+        size: bytes.
+        sha256: of them.
+        head: its beginning, unpacked, by which its kind is told.
+    """
+
+    size: int
+    sha256: str
+    head: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,36 +88,37 @@ def of_log(source: int, log: Log, shown: int) -> SourceSummary:
     )  # fmt: skip
 
 
-def of_scan(source: int, scan: Scan, wanted: ReportFilter, shown: int, sha256: str) -> SourceSummary:
-    """The summary of what the fast way found.
+def of_scan(source: int, scan: Scan, wanted: ReportFilter, shown: int, stored: Stored) -> SourceSummary:
+    """The summary of what the fast way found; a stretch of its reports at a time is a frame.
 
     Args:
         source: its position among the sources.
         scan: what it found.
         wanted: which reports count.
         shown: how many rows are wanted.
-        sha256: of the stored file.
+        stored: what is known of the text as it is stored.
     """
-    import numpy as np
-
-    frame = scan.df_reports()
-    kept = wanted.mask(frame)
-    families = tally_scan(source, scan, wanted.keeps_functions, kept)
-    if wanted.functions:
-        # Only a report's functions tell; those that look like one stand together.
-        named = np.zeros(len(frame), bool)
-        for group in scan.groups():
-            named[group.positions] = wanted.keeps_functions(group.report)
-        for report, position in zip(scan.reports, scan.positions.tolist(), strict=True):
-            named[position] = wanted.keeps_functions(report)
-        kept = kept & named
-    frame = frame[kept]
-    times = frame["time_ns"].dropna()
+    families = ScanTally(source, wanted.keeps_functions)
+    kinds: Counter[str] = Counter()
+    kernels: Counter[str] = Counter()
+    first = last = None
+    rows: list[tuple[object, ...]] = []
+    before = 0
+    for part in scan.parts():
+        frame = part.df_reports()
+        kept = frame[families.add(part, frame, wanted.mask(frame))]
+        kinds.update(dict(kept["kind"].value_counts().items()))
+        # The first of equally common ones comes first, as it does where a log is counted report by report.
+        kernels.update(dict(kept["kernel"].dropna().value_counts(sort=False).items()))
+        times = kept["time_ns"].dropna()
+        if len(times):
+            first, last = first or _seconds(times.iloc[0]), _seconds(times.iloc[-1])
+        if len(rows) < shown:
+            rows += _rows(kept.head(shown - len(rows)), part, before)
+        before += len(part)
     return SourceSummary(
-        scan.path, _kind_of(scan.path), scan.lines, Path(scan.path).stat().st_size, sha256, len(frame),
-        Counter(dict(frame["kind"].value_counts().items())), _commonest(frame["kernel"].dropna()),
-        _seconds(times.iloc[0]) if len(times) else None, _seconds(times.iloc[-1]) if len(times) else None,
-        list(_rows(frame.head(shown), scan)), families, scanned=True,
+        scan.path, _kind_of(stored.head), scan.lines, stored.size, stored.sha256, kinds.total(), kinds,
+        tuple(name for name, _ in kernels.most_common()), first, last, rows, families.close(), scanned=True,
     )  # fmt: skip
 
 
@@ -123,17 +136,17 @@ def report_row(report: Report) -> tuple[object, ...]:
     return (report.index, report.kind.value, lines, report.timestamp, pfn, report.process, reason, complete)
 
 
-def _rows(frame: pd.DataFrame, scan: Scan) -> Iterator[tuple[object, ...]]:
+def _rows(frame: pd.DataFrame, scan: Scan, before: int) -> Iterator[tuple[object, ...]]:
     slow = dict(zip(scan.positions.tolist(), scan.reports, strict=True))
     row: Any
     for row in frame.itertuples():
         if (report := slow.get(int(row.report))) is not None:
-            yield (int(row.report), *report_row(report)[1:])
+            yield (before + int(row.report), *report_row(report)[1:])
             continue
         process = _PROCESS.match(row.title)
         yield (
-            int(row.report), row.kind, f"{row.first_line}-{row.last_line}", _seconds(row.time_ns), hex(row.pfn),
-            process[1] if process else row.comm, _once(row.reason, row.repeats), "yes",
+            before + int(row.report), row.kind, f"{row.first_line}-{row.last_line}", _seconds(row.time_ns),
+            hex(row.pfn), process[1] if process else row.comm, _once(row.reason, row.repeats), "yes",
         )  # fmt: skip
 
 
@@ -154,12 +167,10 @@ def _commonest(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(word for word, _ in Counter(words).most_common())
 
 
-def _kind_of(path: str) -> str:
-    from kvmlab.report.scan_unpack import beginning
+def _kind_of(head: bytes) -> str:
     from kvmlab.text.reader import read_text
 
-    head = beginning(path, _HEAD)
-    return read_text(head[: head.rfind(b"\n", 0, _HEAD) + 1] or head[:_HEAD]).kind
+    return read_text(head[: head.rfind(b"\n") + 1] or head).kind
 
 
 def _damage(log: Log) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,60 @@ from kvmlab.report.log import Log
 from kvmlab.report.records import Kind, Report
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from kvmlab.report.scan_result import Scan
+
+# Pfns up to this number are counted without loading numpy.
+_PLAINLY = 1 << 14
+
+
+class Pfns:
+    """Different pfns, eight bytes each; any number of them can be put together.
+
+    Args:
+        pfns: the pfns, in any order, any of them more than once.
+
+    >>> pfns = Pfns([0x2d3a, 0x2d3b, 0x2d3a])
+    >>> pfns.take(Pfns([0x2d40]))
+    >>> len(pfns), pfns.runs
+    (3, 2)
+    """
+
+    def __init__(self, pfns: Iterable[int] = ()) -> None:
+        self._held = pfns if isinstance(pfns, array) else array("Q", pfns)
+        # How many there are at least for which it pays to look for those that are there twice.
+        self._room = 1 << 16
+
+    def take(self, other: Pfns) -> None:
+        """Adds those of another one."""
+        self._held += other._held
+        if len(self._held) > self._room:
+            self._settle()
+            self._room = 2 * len(self._held)
+
+    def _settle(self) -> Sequence[int]:
+        """Puts them in order, each of them once."""
+        if len(self._held) < _PLAINLY:
+            self._held = array("Q", sorted(set(self._held)))
+        else:
+            import numpy as np
+
+            self._held = array("Q", np.unique(np.frombuffer(self._held, np.uint64)).tobytes())
+        return self._held
+
+    def __len__(self) -> int:
+        return len(self._settle())
+
+    @property
+    def runs(self) -> int:
+        """How many runs of neighbouring pfns there are."""
+        held = self._settle()
+        if len(held) < _PLAINLY:
+            return len(pfn_runs(held))
+        import numpy as np
+
+        return int((np.diff(np.frombuffer(self._held, np.uint64)) > 1).sum()) + 1
 
 
 @dataclass(slots=True)
@@ -41,7 +95,7 @@ class Tally:
     count: int = 0
     suppressed: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    pfns: set[int] = field(default_factory=set)
+    pfns: Pfns = field(default_factory=Pfns)
     spans: list[tuple[int, int, int]] = field(default_factory=list)
     sources: set[int] = field(default_factory=set)
 
@@ -57,11 +111,6 @@ class Tally:
         seconds = sum(last - first for first, last, _ in self.spans) / 1e9
         return (sum(n - 1 for _, _, n in self.spans) + self.suppressed) / seconds if seconds > 0 else None
 
-    @property
-    def runs(self) -> int:
-        """How many runs of neighbouring pfns there are."""
-        return len(pfn_runs(self.pfns))
-
     def take(self, other: Tally) -> None:
         """Adds what another source has of the same family."""
         if other.place < self.place:
@@ -69,7 +118,7 @@ class Tally:
         self.count += other.count
         self.suppressed += other.suppressed
         self.reasons += other.reasons
-        self.pfns |= other.pfns
+        self.pfns.take(other.pfns)
         self.spans += other.spans
         self.sources |= other.sources
 
@@ -101,72 +150,92 @@ def tally_log(source: int, log: Log) -> list[Tally]:
         found.append(
             Tally(
                 family.signature, family.reports[0], (source, family.members[0].position), family.count,
-                family.suppressed, Counter(family.reasons), {r.pfn for r in family.reports if r.pfn is not None},
+                family.suppressed, Counter(family.reasons), Pfns(r.pfn for r in family.reports if r.pfn is not None),
                 [(min(times), max(times), len(times))] if times else [], {source},
             )
         )  # fmt: skip
     return found
 
 
-def tally_scan(source: int, scan: Scan, keep: Callable[[Report], bool], wanted: Any) -> list[Tally]:
-    """The families of one scan.
+class ScanTally:
+    """The families of one scan, added up part by part.
 
     Args:
         source: its position among the sources.
-        scan: the scan.
-        keep: whether the reports that look like one count, judged by their functions and kind.
-        wanted: whether the report at each position counts, judged by all else (numpy bool).
+        keep: whether the reports that look like one count, judged by their functions.
     """
-    import numpy as np
 
-    frame = scan.df_reports()
-    times = frame["time_ns"].to_numpy("int64", na_value=-1)
-    pfns = frame["pfn"].to_numpy("uint64", na_value=0)
-    known = frame["pfn"].notna().to_numpy()
-    found: dict[Key, Tally] = {}
-    # Which family the report at each position is of, by its place in `found`; -1: none that counts.
-    of = np.full(len(frame), -1, np.int64)
+    def __init__(self, source: int, keep: Callable[[Report], bool]) -> None:
+        self._source = source
+        self._keep = keep
+        self._found: dict[Key, Tally] = {}
+        self._places: dict[Key, int] = {}
+        # For each part, which family the report at each position is of, by its place in `_found`; -1: none.
+        self._of: list[Any] = []
+        self._suppressed: dict[int, Report] = {}
+        self._n = 0
 
-    def add(report: Report, positions: Any) -> None:
+    def add(self, part: Scan, frame: pd.DataFrame, wanted: Any) -> Any:
+        """Adds the next part; returns which of its reports count (numpy bool).
+
+        Args:
+            part: the part.
+            frame: its reports, as `part.df_reports()` gives them.
+            wanted: whether the report at each position counts, judged by all but its functions (numpy bool).
+        """
+        import numpy as np
+
+        times = frame["time_ns"].to_numpy("int64", na_value=-1)
+        pfns = frame["pfn"].to_numpy("uint64", na_value=0)
+        known = frame["pfn"].notna().to_numpy()
+        of = np.full(len(frame), -1, np.int32)
+        for group in part.groups():
+            self._take(group.report, group.positions, wanted, times, pfns, known, of)
+        for report, position in zip(part.reports, part.positions.tolist(), strict=True):
+            self._take(report, np.array([position]), wanted, times, pfns, known, of)
+            if report.kind is Kind.SUPPRESSED and of[position] >= 0:
+                self._suppressed[self._n + position] = report
+        self._of.append(of)
+        self._n += len(frame)
+        return of >= 0
+
+    def _take(self, report: Report, positions: Any, wanted: Any, times: Any, pfns: Any, known: Any, of: Any) -> None:
         positions = positions[wanted[positions]]
-        if not len(positions) or not keep(report):
+        if not len(positions) or not self._keep(report):
             return
         signature = signature_of(report)
         own = times[positions]
         own = own[own >= 0]
         reason = report.page.reason if report.page is not None else None
+        pages = Pfns(array("Q", pfns[positions[known[positions]]].tobytes()))
         tally = Tally(
-            signature, report, (source, int(positions[0])), len(positions), 0,
-            Counter({reason: len(positions)} if reason else ()), set(pfns[positions[known[positions]]].tolist()),
-            [(int(own.min()), int(own.max()), len(own))] if len(own) else [], {source},
+            signature, report, (self._source, self._n + int(positions[0])), len(positions), 0,
+            Counter({reason: len(positions)} if reason else ()), pages,
+            [(int(own.min()), int(own.max()), len(own))] if len(own) else [], {self._source},
         )  # fmt: skip
-        held = found.setdefault(signature.key, tally)
+        held = self._found.setdefault(signature.key, tally)
         if held is not tally:
             held.take(tally)
-        of[positions] = list(found).index(signature.key)
+        of[positions] = self._places.setdefault(signature.key, len(self._places))
 
-    for group in scan.groups():
-        add(group.report, group.positions)
-    suppressed: dict[int, Report] = {}
-    for report, position in zip(scan.reports, scan.positions.tolist(), strict=True):
-        add(report, np.array([position]))
-        if report.kind is Kind.SUPPRESSED and of[position] >= 0:
-            suppressed[position] = report
-    for tally in found.values():
-        if len(tally.spans) > 1:
-            # Of one source: its times lie in one span.
-            firsts, lasts, counts = zip(*tally.spans, strict=True)
-            tally.spans = [(min(firsts), max(lasts), sum(counts))]
-    _give_suppressed(found, of, suppressed)
-    return [tally for tally in found.values() if tally.count]
+    def close(self) -> list[Tally]:
+        """The families."""
+        import numpy as np
+
+        for tally in self._found.values():
+            if len(tally.spans) > 1:
+                # Of one source: its times lie in one span.
+                firsts, lasts, counts = zip(*tally.spans, strict=True)
+                tally.spans = [(min(firsts), max(lasts), sum(counts))]
+        if self._suppressed:
+            _give_suppressed(self._found, np.concatenate(self._of), self._suppressed)
+        return [tally for tally in self._found.values() if tally.count]
 
 
 def _give_suppressed(found: dict[Key, Tally], of: Any, suppressed: dict[int, Report]) -> None:
     """Adds the reports that were not printed to the families of their neighbours."""
     import numpy as np
 
-    if not suppressed:
-        return
     keys = list(found)
     at = np.flatnonzero(of >= 0)
     # Of a stretch of one family its first report is enough.

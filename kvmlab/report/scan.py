@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from io import BufferedReader
 from typing import Any, BinaryIO
 
 from kvmlab.errors import UnusableInput
@@ -27,7 +28,8 @@ from kvmlab.report.scan_result import Scan
 from kvmlab.report.scan_ring import PIECE, Ring, filled
 from kvmlab.report.scan_rows import no_rows
 from kvmlab.report.scan_text import FileText, MemoryText, NotPlain, compression
-from kvmlab.report.scan_unpack import Fill, reading, unpacking
+from kvmlab.report.scan_unpack import Fill, Pipe, reading, unpacking
+from kvmlab.text.inflate import compression_of
 
 
 def scan_log(
@@ -198,7 +200,8 @@ def _scan_pipe(
     read = reading(file)
     room = bytearray(HEAD)
     head = bytes(room[: filled(read, memoryview(room))])
-    if engine == "slow" or not is_plain(head):
+    kind = compression_of(head)
+    if engine == "slow" or (kind is None and not is_plain(head)):
         return _slowly("-", head + file.read(), given)
 
     def fill(room: memoryview) -> int:
@@ -209,7 +212,11 @@ def _scan_pipe(
         room[:n], head = head[:n], head[n:]
         return n
 
-    found = _scan_stream(job("-", NUMBA_FROM), fill, None)
+    try:
+        unpacked = fill if kind is None else unpacking(BufferedReader(Pipe(fill)), kind)
+        found = _scan_stream(job("-", NUMBA_FROM), unpacked, None)
+    except NotPlain:
+        found = None
     if found is None:
         raise UnusableInput(
             "standard input: it must be judged as a whole (a mail, or lines without prefixes): save it to a file"

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from kvmlab.errors import KvmlabError
-from kvmlab.report import fast_rows as r
-from kvmlab.report.scan_rows import stretches
 
 if TYPE_CHECKING:
     from kvmlab.report.scan_result import Scan
@@ -50,7 +45,7 @@ class ParquetFile:
         import pyarrow as pa
 
         before = 0
-        for part in parts_of(scan):
+        for part in scan.parts():
             frame = part.df_bad_pages()
             frame["report"] += before
             before += len(part)
@@ -92,20 +87,3 @@ def write_parquet(scans: Iterable[Scan], path: str | os.PathLike[str]) -> int:
         for scan in scans:
             file.write(scan)
     return file.rows
-
-
-def parts_of(scan: Scan) -> Iterator[Scan]:
-    """The scan in parts, each with a stretch of its rows and the reports between them; one part if there are none.
-
-    Args:
-        scan: the scan.
-    """
-    lines = np.array([report.span.first_line - 1 for report in scan.reports], np.int64)
-    done = 0
-    for start, stop in stretches(len(scan.rows)) if len(scan.rows) else [(0, 0)]:
-        last = stop == len(scan.rows)
-        upto = len(lines) if last else int(np.searchsorted(lines, scan.rows[stop, r.LINE], side="right"))
-        repeats = {i - start: n for i, n in scan.repeats.items() if start <= i < stop}
-        rows = np.asfortranarray(scan.rows[start:stop])
-        yield replace(scan, rows=rows, reports=scan.reports[done:upto], repeats=repeats)
-        done = upto

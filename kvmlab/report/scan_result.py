@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.records import Kind, Report
+from kvmlab.report.scan_rows import stretches
 from kvmlab.report.scan_stacks import Stack, numbered
 
 if TYPE_CHECKING:
@@ -86,6 +88,23 @@ class Scan:
         from kvmlab.report.scan_groups import groups_of
 
         return groups_of(self)
+
+    def parts(self) -> Iterator[Scan]:
+        """The scan in parts, each with a stretch of its rows and the reports between them, so that memory stays flat.
+
+        Positions count within a part: those of the parts before it have to be added.
+        """
+        lines = np.array([report.span.first_line - 1 for report in self.reports], np.int64)
+        repeated = sorted(self.repeats)
+        done = 0
+        for start, stop in stretches(len(self.rows)) if len(self.rows) else [(0, 0)]:
+            last = stop == len(self.rows)
+            upto = len(lines) if last else int(np.searchsorted(lines, self.rows[stop, r.LINE], side="right"))
+            own = repeated[bisect_left(repeated, start) : bisect_left(repeated, stop)]
+            repeats = {i - start: self.repeats[i] for i in own}
+            rows = np.asfortranarray(self.rows[start:stop])
+            yield replace(self, rows=rows, reports=self.reports[done:upto], repeats=repeats)
+            done = upto
 
     @property
     def positions(self) -> Any:

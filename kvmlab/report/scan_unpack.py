@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -53,6 +54,26 @@ def reading(file: BinaryIO) -> Fill:
         return len(data)
 
     return fill
+
+
+class Pipe(io.RawIOBase):
+    """What a `Fill` reads, as a file for those that want one.
+
+    Args:
+        fill: reads the next bytes.
+    """
+
+    def __init__(self, fill: Fill) -> None:
+        super().__init__()
+        self._fill = fill
+
+    def readable(self) -> bool:
+        """It is there to be read."""
+        return True
+
+    def readinto(self, room: Any) -> int:
+        """Reads the next bytes; how many."""
+        return self._fill(memoryview(room).cast("B"))
 
 
 @contextmanager

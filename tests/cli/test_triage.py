@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kvmlab.cli import triage
+from kvmlab.cli import triage_sources
+from kvmlab.report import scan_rows
 from tests.cli.running import Terminal, run
 from tests.report.generator import log
 
@@ -68,10 +69,33 @@ def test_both_ways_print_the_same(storm: Path, other: Path, frame: str, words: t
 
 def test_a_large_file_is_read_the_fast_way(storm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "fast way" not in run("triage", str(storm)).err
-    monkeypatch.setattr(triage, "FAST_FROM", storm.stat().st_size)
+    monkeypatch.setattr(triage_sources, "FAST_FROM", storm.stat().st_size)
     assert "read the fast way" in run("triage", str(storm)).err
     assert "read the fast way" not in run("triage", str(storm), "--scan", "slow").err
     assert "64 MiB" in " ".join(run("triage", "--help").out.split())
+
+
+@pytest.mark.parametrize("words", [(), ("--kind", "bad_page", "--since", "0.5"), ("--frame", "FRAME", "--rows", "9")])
+def test_a_scan_is_summed_up_part_by_part(
+    storm: Path, frame: str, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = [frame if word == "FRAME" else word for word in words]
+    slow = run("triage", str(storm), *chosen, "--scan", "slow").out
+    monkeypatch.setattr(scan_rows, "AT_ONCE", 5)
+    assert run("triage", str(storm), *chosen, "--scan", "fast").out == slow
+
+
+def test_a_large_pipe_is_read_the_fast_way(storm: Path, other: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = storm.read_bytes()
+    assert "fast way" not in run("triage", "-", stdin=data).err
+    monkeypatch.setattr(triage_sources, "FAST_FROM", len(data))
+    piped = run("triage", "-", stdin=data)
+    assert "read the fast way" in piped.err
+    assert piped.out == run("triage", str(storm)).out.replace(str(storm), "-")
+    both = run("triage", str(storm), "-", str(other), stdin=data)
+    assert [line.split()[0] for line in both.out.partition("Sources\n")[2].splitlines()[1:4]] == [
+        str(storm), "-", str(other),
+    ]  # fmt: skip
 
 
 def test_a_terminal_gets_a_bar_with_rate_and_time(storm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
