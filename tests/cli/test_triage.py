@@ -92,6 +92,8 @@ def test_a_large_pipe_is_read_the_fast_way(storm: Path, other: Path, monkeypatch
     piped = run("triage", "-", stdin=data)
     assert "read the fast way" in piped.err
     assert piped.out == run("triage", str(storm)).out.replace(str(storm), "-")
+    packed = run("triage", "-", "--scan", "fast", stdin=other.read_bytes())
+    assert packed.out == run("triage", str(other), "--scan", "slow").out.replace(str(other), "-")
     both = run("triage", str(storm), "-", str(other), stdin=data)
     assert [line.split()[0] for line in both.out.partition("Sources\n")[2].splitlines()[1:4]] == [
         str(storm), "-", str(other),
