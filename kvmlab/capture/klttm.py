@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvmlab.capture.buddyinfo import Buddyinfo, parse_buddyinfo
+from kvmlab.capture.counters import Counters
+from kvmlab.capture.klttm_texts import Texts, starts_text
 from kvmlab.capture.malformed import Malformed, hex_u64, numbered
+from kvmlab.capture.pagetypeinfo import Pagetypeinfo
 from kvmlab.capture.ttm_pool import PagePool, parse_page_pool
+from kvmlab.capture.zoneinfo import Zoneinfo
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,6 +100,7 @@ class TtmRun:
         stride_order: memory was broken up by keeping each 2^stride_order-th frame; None if it was not.
         kept: frames that were kept.
         malformed: the lines that are none of these.
+        pagetypeinfo, zoneinfo, vmstat: as buddyinfo.
     """
 
     buffers: tuple[TtmBuffer, ...]
@@ -104,6 +109,9 @@ class TtmRun:
     stride_order: int | None = None
     kept: int | None = None
     malformed: tuple[Malformed, ...] = ()
+    pagetypeinfo: tuple[tuple[int, Pagetypeinfo], ...] = ()
+    zoneinfo: tuple[tuple[int, Zoneinfo], ...] = ()
+    vmstat: tuple[tuple[int, Counters], ...] = ()
 
     def df_blocks(self) -> pd.DataFrame:
         """One row a block: buffer, npages, caching, index, pfn uint64, order int8, pages, tails int64."""
@@ -172,7 +180,7 @@ class _Open:
 
 
 def parse_ttm_run(text: str | bytes) -> TtmRun:
-    """Read the listings of `kl ttm`, `kl ttmseq` and `kl ttmblocks`, with the /proc and debugfs texts between them.
+    """Read the listings of `kl ttm`, `ttmseq`, `ttmblocks` and `ttmcounts`, with the /proc and debugfs texts in them.
 
     A block listing (`kl ttmblocks`) has the refcount of each first page only; the counts of the other pages are in
     its summary, which the program checked in the kernel.
@@ -193,10 +201,15 @@ def parse_ttm_run(text: str | bytes) -> TtmRun:
     stride = kept = None
     now: _Open | None = None
     in_buddy = in_pool = False
+    texts = Texts()
     for number, line in numbered(text):
         plain = line.strip()
         was_buddy, was_pool, in_buddy, in_pool = in_buddy, in_pool, False, False
-        if found := _PAGE.match(plain):
+        if texts.takes(number, line):
+            continue
+        if (what := starts_text(plain)) is not None:
+            texts.begin(what, len(buffers) + (now is not None))
+        elif found := _PAGE.match(plain):
             pfn, private = hex_u64(found[2]), hex_u64(found[9])
             if now is None or pfn is None or private is None:
                 malformed.append(Malformed(number, line, "expected `# ttm_pool_alloc ...` before the first page."))
@@ -228,11 +241,15 @@ def parse_ttm_run(text: str | bytes) -> TtmRun:
             malformed.append(Malformed(number, line, "expected a line of `kl ttm`, `kl ttmseq` or `kl ttmblocks`."))
     if now is not None:
         buffers.append(now.close())
+    texts.close()
     return TtmRun(
         tuple(buffers),
         tuple((k, parse_buddyinfo("\n".join(lines))) for k, lines in buddy),
         tuple((k, parse_page_pool("\n".join(lines))) for k, lines in pools),
         stride,
         kept,
-        tuple(malformed),
+        (*malformed, *texts.malformed),
+        texts.pagetypeinfo,
+        texts.zoneinfo,
+        texts.vmstat,
     )

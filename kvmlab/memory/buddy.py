@@ -35,8 +35,9 @@ class Buddy(BuddyView):
         pcp: whether there are per-CPU lists.
         migratetypes: whether pageblocks have types; without, everything is Unmovable.
         watermarks: whether requests must leave the zones above their watermarks.
-        drain: whether direct reclaim makes progress: then a request that gets that far drains all per-CPU lists and
-            looks again. With nothing to reclaim, as in the recorded lab machines, the kernel never drains.
+        drain: whether direct reclaim says that it made progress: then a request that gets that far drains all per-CPU
+            lists and looks again. It does when it freed something and, up to 6.11, for orders above 3 when compaction
+            could go on; whether compaction was put off before is in no file, so this is a switch.
         log_rows: capacity of the event log; 0 for none.
         batch: pcp->batch of every zone, None for the kernel's own choice.
         high: pcp->high of every zone (both limits), None for the kernel's own choice.

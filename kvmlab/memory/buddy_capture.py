@@ -82,7 +82,7 @@ def buddy_from_capture(
         if lists is not None:
             parts.append(listed_blocks(captured, lists))
         elif free is None:
-            parts.append(placed_blocks(captured, assumed))
+            parts.append(placed_blocks(captured, assumed, mixed=not s.rule[at.R_CLAIM]))
         else:
             parts.append(recorded_blocks(captured, free, lru, assumed))
     _check_blocks(buddy, parts)

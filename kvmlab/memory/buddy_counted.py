@@ -26,8 +26,18 @@ def check_countable(zones: Sequence[CapturedZone]) -> None:
             )
 
 
-def placed_blocks(captured: CapturedZone, assumed: list[str]) -> FreeBlocks:
-    """Free blocks at invented positions, by type where the types were recorded."""
+def placed_blocks(captured: CapturedZone, assumed: list[str], *, mixed: bool = False) -> FreeBlocks:
+    """Free blocks at invented positions, by type where the types were recorded.
+
+    Args:
+        captured: the counts of one zone.
+        assumed: gets a sentence for what is assumed.
+        mixed: whether a list may hold blocks of pageblocks of another type, as before 6.10; then types share pageblocks
+            where there is no room for pageblocks of their own.
+
+    Raises:
+        ZoneError: the zone has no room for so many free blocks.
+    """
     import numpy as np
 
     zone = captured.zone
@@ -39,18 +49,45 @@ def placed_blocks(captured: CapturedZone, assumed: list[str]) -> FreeBlocks:
     elif captured.nr_free and tuple(map(sum, zip(*by_type.values(), strict=True))) != tuple(captured.nr_free):
         assumed.append(f"Zone {zone.name}: pagetypeinfo does not add up to buddyinfo, which holds; types are adjusted.")
         by_type = _adjusted(by_type, captured.nr_free)
+    try:
+        pfns, orders, mts, types = _apart(zone, by_type)
+    except ZoneError:
+        if not mixed or len(by_type) == 1:
+            raise
+        assumed.append(f"Zone {zone.name}: blocks of several types share pageblocks; else there is no room for them.")
+        pfns, orders, mts, types = _together(zone, by_type)
+    fill_types(captured, types)
+    found = (np.array(column, dtype=np.int64) for column in (pfns, orders, mts))
+    pfn, order, mt = found
+    return FreeBlocks(pfn, order, types, mt)
+
+
+Placed = tuple[list[int], list[int], list[int], dict[int, int]]  # first pfns, orders, list types, pageblock types
+
+
+def _apart(zone: Zone, by_type: Mapping[int, Counts]) -> Placed:
+    """Each type in pageblocks of its own."""
     frames, odd = _units(zone)
     pfns: list[int] = []
     orders: list[int] = []
+    mts: list[int] = []
     types: dict[int, int] = {}
     for mt in sorted(by_type, key=lambda mt: (sum(n << o for o, n in enumerate(by_type[mt])), mt)):
         found = _place_type(by_type[mt], frames, odd)
         pfns += found[0]
         orders += found[1]
-        for block in found[2]:
-            types[block] = mt
-    fill_types(captured, types)
-    return FreeBlocks(np.array(pfns, dtype=np.int64), np.array(orders, dtype=np.int64), types)
+        mts += [mt] * len(found[0])
+        types.update(dict.fromkeys(found[2], mt))
+    return pfns, orders, mts, types
+
+
+def _together(zone: Zone, by_type: Mapping[int, Counts]) -> Placed:
+    """All types side by side; the pageblocks get the types that were counted, wherever they lie."""
+    frames, odd = _units(zone)
+    areas = [(pfn, at.MAX_ORDER) for pfn in frames] + [area for unit in odd for area in unit]
+    pfns, orders = place_blocks(areas, tuple(map(sum, zip(*by_type.values(), strict=True))))
+    mts = [mt for order in range(at.MAX_ORDER, -1, -1) for mt in sorted(by_type) for _ in range(by_type[mt][order])]
+    return pfns, orders, mts, {}
 
 
 def _adjusted(by_type: Mapping[int, Counts], nr_free: Counts) -> dict[int, Counts]:

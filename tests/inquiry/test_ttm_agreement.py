@@ -9,6 +9,7 @@ from kvmlab.capture.malformed import MissingInput
 from kvmlab.capture.shelf import shipped_runs
 from kvmlab.errors import UnusableInput
 from kvmlab.inquiry.ttm_agreement import df_agreement, df_knowledge, df_listed, df_series
+from kvmlab.inquiry.ttm_counted import CLOSE, df_counted, df_counted_summary, predict_counted
 from kvmlab.inquiry.ttm_listed import KNOWN, predict_listed
 
 RUNS = shipped_runs()
@@ -18,6 +19,11 @@ KERNELS = {run.release for run in RUNS if run.run == "machine"}
 @pytest.fixture(scope="module")
 def listed() -> pd.DataFrame:
     return df_listed(RUNS, known=("lists", "sums"))
+
+
+@pytest.fixture(scope="module")
+def counted() -> pd.DataFrame:
+    return df_counted(RUNS)
 
 
 def test_every_series_after_boot_is_predicted() -> None:
@@ -55,11 +61,54 @@ def test_every_buffer_that_nobody_disturbed_is_predicted(listed: pd.DataFrame) -
     assert (missed.drained > 0).all()
 
 
+def test_broken_memory_is_predicted_from_the_buddyinfo_and_pagetypeinfo_in_the_same_file(
+    counted: pd.DataFrame,
+) -> None:
+    """The histogram of orders within 2 % of the pages, for each buffer that the same file does not call disturbed."""
+    quiet = counted[counted.why == ""]
+    assert (quiet.misplaced_share <= CLOSE).all()
+    assert (quiet.verdict == "close").all()
+    # Those are no handful: on each kernel, of each grade, from 64 pages to 32 MiB.
+    assert len(counted) == 225
+    assert len(quiet) >= 190
+    assert quiet.groupby("kernel").size().min() >= 50
+    grades = quiet.folder.str.extract(r"stride(\w+)_(\w+)/n(\d+)_")
+    assert set(grades[0]) == {"none", "1", "2", "3", "5", "8"}
+    assert set(grades[1]) == {"easy", "empty", "tight", "cache"}
+    assert set(grades[2]) == {"64", "512", "2025", "8100"}
+    assert quiet.same_orders.sum() >= 180
+
+
+def test_a_disturbed_buffer_says_why_and_has_its_figure_all_the_same(counted: pd.DataFrame) -> None:
+    disturbed = counted[counted.why != ""]
+    assert 0 < len(disturbed) < len(counted) / 5
+    assert (disturbed.verdict == "disturbed").all()
+    assert disturbed.misplaced_share.notna().all()
+    assert disturbed.misplaced_if_drained.notna().all()
+    assert disturbed.why.str.contains("ompaction|per-CPU|Others|Reclaim").all()
+    # Disturbed is not wrong: the counters only say that nobody can know.
+    assert (disturbed.misplaced_share <= CLOSE).mean() > 0.5
+    assert (disturbed.misplaced_if_drained < disturbed.misplaced_share).any()
+    # Every large miss has a cause among the kernel's own counters: pages moved, handed over or brought back.
+    assert counted[counted.misplaced_share > CLOSE].why.str.len().gt(0).all()
+
+
+def test_counted_buffers_are_summed_up_by_kernel(counted: pd.DataFrame) -> None:
+    summary = df_counted_summary(counted)
+    assert summary.buffers.sum() == len(counted)
+    assert summary.close.sum() == (counted.misplaced_share <= CLOSE).sum()
+    quiet = summary[~summary.disturbed]
+    assert (quiet.close == quiet.buffers).all()
+    assert quiet.worst.max() <= CLOSE
+
+
 def test_runs_without_buffers_are_refused() -> None:
     storms = [run for run in RUNS if run.run.startswith("storm")]
-    for table in (df_series, df_listed):
+    for table in (df_series, df_listed, df_counted):
         with pytest.raises(MissingInput, match=r"none of the runs"):
             table(storms)
     broken = next(run for run in RUNS if run.run == "fragmented")
     with pytest.raises(UnusableInput, match=f"expected {', '.join(KNOWN)}"):
         predict_listed(broken.open(), known="everything")
+    with pytest.raises(MissingInput, match="ttmcounts"):
+        predict_counted(broken.open())

@@ -7,18 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from kvmlab.capture.klttm import parse_ttm_run
+from kvmlab.capture.klttm import TtmRun, parse_ttm_run
 from kvmlab.capture.malformed import MissingInput
 from kvmlab.capture.shelf import open_captures
 from kvmlab.errors import UnusableInput
 from kvmlab.inquiry.ttm_capture import state_of_capture
+from kvmlab.inquiry.ttm_counted import predict_counted, predict_from_counts
 from kvmlab.inquiry.ttm_listed import predict_listed
+from kvmlab.inquiry.ttm_meanwhile import meanwhile
 from kvmlab.inquiry.ttm_predict import df_predictions, predict_run
 from kvmlab.memory.buddy import Buddy
+from kvmlab.memory.buddy_check import violations
 from kvmlab.memory.buddy_text import buddyinfo
 from kvmlab.memory.ttm import TtmPool
 from kvmlab.memory.ttm_state import Caching
 from kvmlab.memory.ttm_text import page_pool, read_page_pool_shrink
+from kvmlab.memory.zone import ZoneError
 
 PROJECT = Path(__file__).resolve().parents[2]
 CAPTURES = PROJECT.parent / "shared" / "captures"
@@ -102,6 +106,114 @@ def test_the_lists_themselves_decide_the_frames(path: Path) -> None:
     assert len(close) >= 0.85 * len(predictions)
     assert len(exact) >= 0.6 * len(predictions)
     assert max(len(p.recorded) for p in exact) > 500
+
+
+COUNTS = SHELF / "6.12.117+deb12-amd64" / "fragmented-counts" / "counts"
+
+
+def counts_of(case: str) -> str:
+    (path,) = (COUNTS / case).glob("buffer.txt*")
+    data = path.read_bytes()
+    return (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+
+
+def test_a_listing_holds_the_texts_of_the_moment_before_and_after() -> None:
+    run = parse_ttm_run(counts_of("stride2_empty/n2025_caching2"))
+    assert run.malformed == ()
+    assert [[k for k, _ in found] for found in (run.buddyinfo, run.pagetypeinfo, run.zoneinfo, run.vmstat)] == [
+        [0, 1],
+        [0],
+        [0],
+        [0, 1],
+    ]
+    for row in run.buddyinfo[0][1].rows:
+        of_types = [free.nr_free for free in run.pagetypeinfo[0][1].free if free.zone == row.zone]
+        assert tuple(map(sum, zip(*of_types, strict=True))) == row.nr_free
+        zone = run.zoneinfo[0][1].zone(row.zone)
+        assert zone is not None
+        assert all(dict(pages.values)["count"] < 32 for pages in zone.pagesets), "the per-CPU lists were emptied"
+    around = meanwhile(run)
+    assert around is not None
+    assert (around.pages, around.migrated, around.reclaimed, around.reasons) == (2025, 0, 0, ())
+
+
+def _changed(text: str, **added: int) -> TtmRun:
+    """The same listing with counters of its second vmstat raised."""
+    head, mark, tail = text.rpartition("## /proc/vmstat")
+    lines = [line.split(" ") for line in tail.splitlines()]
+    grown = [" ".join([x[0], str(int(x[1]) + added.get(x[0], 0))]) if len(x) == 2 else " ".join(x) for x in lines]
+    return parse_ttm_run(head + mark + "\n".join(grown))
+
+
+@pytest.mark.parametrize(
+    ("added", "words"),
+    [
+        ({"pgmigrate_success": 1}, "Compaction moved 1 pages"),
+        ({"compact_success": 2}, "Compaction served 2 requests"),
+        ({"pgsteal_file": 3}, "Reclaim took 3 pages"),
+        ({"pgalloc_dma32": 21}, "Others got 21 pages"),
+        ({"pgalloc_dma32": -64}, "handed 64 pages over"),
+        ({"pgalloc_dma32": 20, "pgfree": 5}, ""),
+    ],
+)
+def test_the_counters_of_the_kernel_say_what_disturbed_a_buffer(added: dict[str, int], words: str) -> None:
+    around = meanwhile(_changed(counts_of("stride2_empty/n2025_caching2"), **added))
+    assert around is not None
+    assert words in " ".join(around.reasons)
+    assert around.disturbed == bool(words)
+
+
+def test_where_the_free_lists_end_the_model_says_that_it_ends() -> None:
+    """Zones with three free pages: reclaim would have to find the rest, and which pages it frees stands in no file."""
+    text = counts_of("stride2_empty/n64_caching2")
+    few = "\n".join(
+        line if not line.startswith("Node") or " type " not in line else line.rpartition("type")[0] + f"type {kind} "
+        + " ".join(["1" if kind == "Unmovable" else "0"] + ["0"] * 10)
+        for line in text.splitlines()
+        for kind in [line.split("type")[-1].split()[0] if " type " in line else ""]
+    )  # fmt: skip
+    run = parse_ttm_run(few)
+    types_only = TtmRun(run.buffers, (), pagetypeinfo=run.pagetypeinfo, zoneinfo=run.zoneinfo)
+    found = predict_from_counts(types_only, "6.12")
+    assert found.prediction.predicted == ()
+    assert found.verdict == "not predicted"
+    assert "reclaim was needed" in found.reasons[-1]
+    with pytest.raises(MissingInput):
+        predict_from_counts(TtmRun(run.buffers), "6.12")
+
+
+def test_texts_that_are_missing_or_damaged_are_said_not_guessed(tmp_path: Path) -> None:
+    text = counts_of("stride5_easy/n512_caching2")
+    assert meanwhile(parse_ttm_run(text.rpartition("## /proc/vmstat")[0])) is None
+    broken = parse_ttm_run(text.replace("pgfree ", "pgfree of ", 1))
+    assert [m.text.split()[0] for m in broken.malformed] == ["pgfree"]
+    assert text.splitlines()[broken.malformed[0].line - 1].startswith("pgfree ")
+    (tmp_path / "buffer.txt").write_text(text)
+    with pytest.raises(UnusableInput, match="release"):
+        predict_counted(open_captures(tmp_path))
+    (found,) = predict_counted(open_captures(tmp_path), release="6.12").values()
+    assert found.verdict == "close"
+    assert any("invented" in sentence for sentence in found.assumed)
+
+
+def test_before_6_10_types_share_pageblocks_where_there_is_no_room_for_their_own(tmp_path: Path) -> None:
+    """Seen on 6.1: a zone full of broken Unmovable memory with two Reclaimable blocks, all pageblocks Unmovable."""
+    rows = {"Unmovable": (450, 451, 451, 3, 1), "Movable": (), "Reclaimable": (0, 0, 0, 0, 0, 1, 0, 1)}
+    head = "Page block order: 9\nPages per block:  512\n\nFree pages count per migrate type at order "
+    head += "0 1 2 3 4 5 6 7 8 9 10\n"
+    body = "".join(
+        f"Node    0, zone      DMA, type {name:>12} {' '.join(map(str, (*row, *[0] * (11 - len(row)))))} \n"
+        for name, row in rows.items()
+    )
+    zone = "Node 0, zone      DMA\n  pages free     4000\n        spanned  4095\n        managed  3840\n"
+    (tmp_path / "pagetypeinfo.txt").write_text(head + body)
+    (tmp_path / "zoneinfo.txt").write_text(zone + "  start_pfn:           1\n")
+    state = state_of_capture(tmp_path, release="6.1", engine="python")
+    assert any("share pageblocks" in sentence for sentence in state.assumed)
+    assert violations(state.buddy) == []
+    assert state.buddy.nr_free(0) == (450, 451, 451, 3, 1, 1, 0, 1, 0, 0, 0)
+    with pytest.raises(ZoneError, match="no room"):
+        state_of_capture(tmp_path, release="6.12", engine="python")
 
 
 def test_what_shows_no_free_list_is_refused(tmp_path: Path) -> None:

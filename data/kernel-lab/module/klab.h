@@ -31,6 +31,7 @@ void klab_frag_undo(void);
 
 /* lists: shared with klttm */
 int klab_lists_take(void);
+int klab_lists_drain(void);
 int klab_lists_init(struct dentry *dir);
 void klab_lists_exit(void);
 

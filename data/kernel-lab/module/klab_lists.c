@@ -4,6 +4,7 @@
  * the next allocation gets.  Taken under the allocator's own locks, read from debugfs klab/free_lists.
  */
 #include <linux/cpumask.h>
+#include <linux/kprobes.h>
 #include <linux/mmzone.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -171,6 +172,27 @@ int klab_lists_take(void)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(klab_lists_take);
+
+/*
+ * Reclaim and memory hotplug do this; the kernel does not export it to modules.  Afterwards buddyinfo and pagetypeinfo
+ * count all free pages, not only those that no CPU holds.
+ */
+int klab_lists_drain(void)
+{
+	static void (*drain)(struct zone *zone);
+	struct kprobe probe = { .symbol_name = "drain_all_pages" };
+	int r;
+
+	if (!drain) {
+		r = register_kprobe(&probe);
+		if (r)
+			return r;
+		drain = (void (*)(struct zone *))probe.addr;
+		unregister_kprobe(&probe);
+	}
+	drain(NULL);
+	return 0;
+}
 
 static void show_list(struct seq_file *m, const struct taken *t)
 {

@@ -46,6 +46,8 @@ static long klab_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 		return klab_frag_ioctl(cmd, up);
 	case KLAB_IOC_LISTS:
 		return klab_lists_take();
+	case KLAB_IOC_DRAIN:
+		return klab_lists_drain();
 	default:
 		return klab_pages_ioctl(cmd, up);
 	}

@@ -74,6 +74,7 @@ struct klab_word {
 #define KLAB_IOC_FRAG _IOWR('k', 8, struct klab_frag)
 #define KLAB_IOC_UNFRAG _IO('k', 9)
 #define KLAB_IOC_LISTS _IO('k', 10)	/* take the free lists into debugfs klab/free_lists */
+#define KLAB_IOC_DRAIN _IO('k', 13)	/* give every per-CPU page back to the free lists */
 #define KLAB_IOC_PEEK _IOWR('k', 11, struct klab_word)
 #define KLAB_IOC_POKE _IOW('k', 12, struct klab_word)
 
@@ -89,4 +90,6 @@ struct klttm_alloc {
 
 #define KLTTM_IOC_ALLOC _IOWR('t', 1, struct klttm_alloc)
 #define KLTTM_IOC_FREE _IOW('t', 2, __u32)
+/* make what the next KLTTM_IOC_ALLOC needs beside the pages, so that it asks the page allocator for nothing else */
+#define KLTTM_IOC_PREPARE _IOW('t', 3, struct klttm_alloc)
 #endif

@@ -31,6 +31,7 @@ static struct drm_vma_offset_manager vman;
 static struct ttm_device bdev;
 static struct ttm_device_funcs funcs;
 static struct ttm_tt *tts[NHANDLES];
+static struct ttm_tt *prepared;
 static DEFINE_MUTEX(lock);
 static int dma_alloc;
 module_param(dma_alloc, int, 0444);
@@ -92,6 +93,33 @@ static long report(const struct ttm_tt *tt, u64 recs)
 	return 0;
 }
 
+static void drop_prepared(void)
+{
+	if (prepared)
+		forget(prepared);
+	prepared = NULL;
+}
+
+static long do_prepare(const struct klttm_alloc *a)
+{
+	if (!a->npages || a->npages > 262144 || a->caching > 2)
+		return -EINVAL;
+	drop_prepared();
+	prepared = make(a);
+	return prepared ? 0 : -ENOMEM;
+}
+
+/* What was prepared, if it is of the size and mode that are asked for, or else a new one. */
+static struct ttm_tt *take(const struct klttm_alloc *a)
+{
+	struct ttm_tt *tt = prepared;
+
+	if (!tt || tt->num_pages != a->npages || tt->caching != a->caching || tt->page_flags != a->page_flags)
+		return make(a);
+	prepared = NULL;
+	return tt;
+}
+
 static long do_alloc(struct klttm_alloc *a)
 {
 	struct ttm_operation_ctx ctx = { };
@@ -104,7 +132,7 @@ static long do_alloc(struct klttm_alloc *a)
 		;
 	if (handle == NHANDLES)
 		return -EMFILE;
-	tt = make(a);
+	tt = take(a);
 	if (!tt)
 		return -ENOMEM;
 	if (a->take_lists)
@@ -138,12 +166,13 @@ static long klttm_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 
 	switch (cmd) {
 	case KLTTM_IOC_ALLOC:
+	case KLTTM_IOC_PREPARE:
 		if (copy_from_user(&a, up, sizeof(a)))
 			return -EFAULT;
 		mutex_lock(&lock);
-		r = do_alloc(&a);
+		r = cmd == KLTTM_IOC_ALLOC ? do_alloc(&a) : do_prepare(&a);
 		mutex_unlock(&lock);
-		if (!r && copy_to_user(up, &a, sizeof(a)))
+		if (!r && cmd == KLTTM_IOC_ALLOC && copy_to_user(up, &a, sizeof(a)))
 			return -EFAULT;
 		return r;
 	case KLTTM_IOC_FREE:
@@ -214,6 +243,7 @@ static void __exit klttm_exit(void)
 	misc_deregister(&klttm_misc);
 	for (handle = 0; handle < NHANDLES; handle++)
 		do_free(handle);
+	drop_prepared();
 	ttm_device_fini(&bdev);
 	drm_vma_offset_manager_destroy(&vman);
 	platform_device_unregister(pdev);

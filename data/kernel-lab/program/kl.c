@@ -5,6 +5,8 @@
  *	kl kvmttm N CACHING		pages of the kernel's TTM pool in a guest
  *	kl ttm N CACHING [FLAGS]	ttm_pool_alloc(), every page
  *	kl ttmblocks N CACHING [LISTS]	ttm_pool_alloc(), its blocks; LISTS 1: free lists taken just before
+ *	kl ttmcounts N CACHING [DRAIN]	the same with /proc of the moment before and after; takes the free lists too;
+ *					DRAIN 1: the per-CPU lists are emptied before
  *	kl ttmseq			the standard series of TTM allocations
  *	kl frag N STRIDE COMMAND...	fragment memory, run COMMAND, undo
  *	kl badput N			touch N anonymous pages, put each once too often
@@ -50,6 +52,8 @@ static int dispatch(int n, char **a)
 		return cmd_ttm(number(a[1]), number(a[2]), n > 3 ? number(a[3]) : 0);
 	if (!strcmp(a[0], "ttmblocks") && n >= 3)
 		return cmd_ttmblocks(number(a[1]), number(a[2]), n > 3 && number(a[3]));
+	if (!strcmp(a[0], "ttmcounts") && n >= 3)
+		return cmd_ttmcounts(number(a[1]), number(a[2]), n > 3 && number(a[3]));
 	if (!strcmp(a[0], "ttmseq"))
 		return cmd_ttmseq();
 	if (!strcmp(a[0], "frag") && n >= 4)

@@ -20,28 +20,47 @@ static void trace(const char *on)
 	close(fd);
 }
 
-/* Returns the records of the pages, or NULL; the caller frees them. */
-static struct klab_info *allocate(struct klttm_alloc *a)
+/*
+ * Returns the records of the pages, or NULL; the caller frees them. `just_before` is called last before the call; `line`
+ * gets the line that tells about it, which is printed when everything is over: a print could ask for memory.
+ */
+struct klab_info *ttm_allocate(struct klttm_alloc *a, void (*just_before)(void), char **line)
 {
+	static char told[160];
 	struct klab_info *recs = calloc(a->npages, sizeof(*recs));
 	uint64_t start;
 	int r;
 
+	*line = told;
+	told[0] = 0;
 	if (!recs)
 		return NULL;
 	a->recs = (uintptr_t)recs;
-	memset(recs, 0, a->npages * sizeof(*recs));	/* touched now: nothing else allocates during the call */
+	/* touched now, so that nothing else allocates during the call; not zeros: the compiler knows those of calloc() */
+	memset(recs, 1, a->npages * sizeof(*recs));
 	trace("1");
 	mark("kl: ttm_pool_alloc n %u caching %u", a->npages, a->caching);
+	if (just_before)
+		just_before();
 	start = now_us();
 	r = ioctl(fd_klttm, KLTTM_IOC_ALLOC, a);
+	start = now_us() - start;
 	trace("0");
-	printf("# ttm_pool_alloc npages=%u caching=%u page_flags=%#x ioctl=%d ret=%d us=%llu\n", a->npages, a->caching,
-	       a->page_flags, r, a->ret, (unsigned long long)(now_us() - start));
+	snprintf(told, sizeof(told), "# ttm_pool_alloc npages=%u caching=%u page_flags=%#x ioctl=%d ret=%d us=%llu\n", a->npages,
+		 a->caching, a->page_flags, r, a->ret, (unsigned long long)start);
 	if (r || a->ret) {
 		free(recs);
 		return NULL;
 	}
+	return recs;
+}
+
+static struct klab_info *allocate(struct klttm_alloc *a)
+{
+	char *line;
+	struct klab_info *recs = ttm_allocate(a, NULL, &line);
+
+	fputs(line, stdout);
 	return recs;
 }
 
@@ -100,14 +119,10 @@ static int irregular(const struct klab_info *first, uint32_t k, uint32_t size)
 	       (page->bits & KLAB_B_COMPOUND) || (k && page->private_) || page->mapcount_raw != -1;
 }
 
-int cmd_ttmblocks(uint32_t n, uint32_t caching, int take_lists)
+void print_blocks(const struct klab_info *r, uint32_t n)
 {
-	struct klttm_alloc a = { .npages = n, .caching = caching, .take_lists = take_lists };
-	struct klab_info *r = allocate(&a);
 	uint32_t i, k, size, blocks = 0, zero = 0, odd = 0;
 
-	if (!r)
-		return 1;
 	for (i = 0; i < n; i += size, blocks++) {
 		size = r[i].private_ < 16 ? 1u << r[i].private_ : 1;
 		if (size > n - i)
@@ -120,6 +135,16 @@ int cmd_ttmblocks(uint32_t n, uint32_t caching, int take_lists)
 		       (unsigned long long)r[i].private_, r[i].refcount);
 	}
 	printf("# blocks=%u pages=%u refcount0=%u irregular=%u\n", blocks, n, zero, odd);
+}
+
+int cmd_ttmblocks(uint32_t n, uint32_t caching, int take_lists)
+{
+	struct klttm_alloc a = { .npages = n, .caching = caching, .take_lists = take_lists };
+	struct klab_info *r = allocate(&a);
+
+	if (!r)
+		return 1;
+	print_blocks(r, n);
 	free(r);
 	free_timed(a.handle, n, caching);
 	return 0;
