@@ -10,14 +10,14 @@ from kvmlab.kernel.bad_page_reasons import Stage, reasons
 from kvmlab.report import registers
 from kvmlab.report.build_page import PageBuilder
 from kvmlab.report.build_trace import TraceBuilder
-from kvmlab.report.cpu_line import match_cpu_line, match_hardware
+from kvmlab.report.cpu_line import match_cpu_line, match_hardware, match_process
 from kvmlab.report.details import Detail
 from kvmlab.report.lines import PAGE_PARTS, Line, Part
 from kvmlab.report.modules import parse_modules
 from kvmlab.report.numbers import decimal_number, hex_number
 from kvmlab.report.open_splat import Splat
 from kvmlab.report.records import CallTrace, CpuLine, Hardware, Kind, Registers, Report
-from kvmlab.report.report_damage import report_damage
+from kvmlab.report.report_damage import open_stacks, report_damage
 from kvmlab.report.stack import StackLine
 from kvmlab.text.span import Span
 
@@ -62,6 +62,8 @@ class _Builder:
         self.fields: dict[str, str | int] = {}
         self.titles: list[Line] = []
         self.repeats: list[Span] = []
+        self.fresh = False
+        self.task: tuple[str, int] | None = None
 
     def build(self, index: int) -> Report:
         lines = self.splat.lines
@@ -81,6 +83,8 @@ class _Builder:
         built = [registers.build_registers(block.lines, block.code, block.user) for block in self.blocks if block.lines]
         blocks = [block for block in built if block.values or block.symbols]
         dump = self.page.build()
+        if self.cpu is None and self.task is not None and not {"comm", "pid"} & self.fields.keys():
+            self.fields["comm"], self.fields["pid"] = self.task
         process = self.fields.get("process")
         pfn = hex_number(str(self.fields.get("pfn", ""))) if self.header_pfn is None else self.header_pfn
         if pfn is None and dump is not None:
@@ -163,8 +167,9 @@ class _Builder:
                 self.repeats.append(span)
         elif part is Part.END:
             self.end = data or self.end or ""
-        elif part is Part.DETAIL and isinstance(data, Detail) and data.names:
-            self.trace_name = data.found
+        elif part is Part.DETAIL and isinstance(data, Detail):
+            self.trace_name = data.found if data.names else self.trace_name
+            self.task = self.task or match_process(line.record.text)
 
     def _take_fields(self, found: dict[str, str | Any]) -> None:
         for key, shown in found.items():
@@ -177,6 +182,9 @@ class _Builder:
         if not line.rest:
             self.page.end_owner()
             self.cpu = self.cpu or line.data
+            if self.traces and self.traces[-1].header is None and self.traces[-1].name is not None:
+                # What a name stood for has ended: arm prints the entries of the report itself without a header.
+                self.fresh = bool(self.traces[-1].frames)
         elif self.cpu is not None:
             joined = f"{self._cpu_text()} {line.data}"
             again = match_cpu_line(joined, self.cpu.span | line.record.span)
@@ -199,7 +207,7 @@ class _Builder:
         if line.record.text.lstrip().startswith("Caller[") and self.traces and self.traces[-1].frames:
             # sparc64 prints the windows of its registers behind the call trace: the same functions once more.
             self.trace_name = None if self.traces[-1].name == _CALLERS else _CALLERS
-        if not self.traces or self.trace_name is not None:
+        if not self.traces or self.trace_name is not None or self.fresh:
             self._open_trace(None)
         self.traces[-1].add(line, line.data)
 
@@ -207,7 +215,7 @@ class _Builder:
         # `Backtrace:` with nothing behind it but the header of the call trace is one trace.
         if not (self.traces and self.trace_name is None and not self.traces[-1].frames and not self.traces[-1].markers):
             self.traces.append(TraceBuilder(header=header, name=self.trace_name))
-        self.trace_name = None
+        self.trace_name, self.fresh = None, False
 
     def _take_registers(self, line: Line, before: Line | None) -> None:
         follows = before is not None and before.part in (Part.REGISTERS, Part.CODE)
@@ -224,9 +232,10 @@ class _Builder:
             self.blocks[-1].lines.append((line.data, line.record.span))
 
     def _own_trace(self) -> tuple[CallTrace | None, tuple[CallTrace, ...]]:
-        """The splat's own trace (the first without a name, or the first), and the others."""
+        """The splat's own trace (of those with entries the first without a name, or the first), and the others."""
         traces = [trace.close() for trace in self.traces if trace.frames or trace.header is not None or trace.markers]
-        own = next((t for t in traces if t.name is None), traces[0] if traces else None)
+        full = [t for t in traces if t.frames] or traces
+        own = next((t for t in full if t.name is None), full[0] if full else None)
         return own, tuple(t for t in traces if t is not own)
 
     def _kind(self) -> Kind:
@@ -254,9 +263,9 @@ class _Builder:
             missing.append("page dump")
         if "CPU line" in needs and self.cpu is None:
             missing.append("CPU line")
-        if "call trace" in needs and (trace is None or not trace.frames):
+        if "call trace" in needs and (trace is None or not trace.frames) and not _in_user_mode(blocks):
             missing.append("call trace")
-        missing += [f"</{stack}> marker" for stack in reversed(self.splat.open_stacks)]
+        missing += [f"</{stack}> marker" for stack in reversed(open_stacks(self.splat, trace))]
         last = trace.frames[-1].function if trace is not None and trace.frames else ""
         # Kernels that print the address of each entry (to 4.9) print no registers behind it.
         new = trace is not None and bool(trace.frames) and trace.frames[-1].address is None
@@ -269,6 +278,11 @@ class _Builder:
 def _bad_page_reasons() -> frozenset[str]:
     """The reasons that only `bad_page()` gives."""
     return frozenset(reason.text for reason in reasons() if reason.stage is not Stage.DUMP)
+
+
+def _in_user_mode(blocks: list[Registers]) -> bool:
+    """Whether the registers are those of a program: a kernel that stops one prints no call trace."""
+    return bool(blocks) and all(block.mode == "user" for block in blocks)
 
 
 def _again(block: _Block, line: registers.RegisterLine) -> bool:

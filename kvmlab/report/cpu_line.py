@@ -16,8 +16,8 @@ _OLD = re.compile(r"Pid: (?P<pid>-?\d{1,10}),? comm: (?P<rest>.*)", re.DOTALL)
 _COMM_END = re.compile(r"(?=Kdump: loaded|Tainted: |Not tainted|Tainted:$)")
 _KDUMP = re.compile(r"Kdump: loaded\s*")
 # Taint letters in columns, glued or collapsed; distributions put a row of dashes and letters of their own behind them.
-_TAINTED = re.compile(r"Tainted:(?P<letters>(?:\s+(?:[A-Z]{1,24}|-{3,64})(?=\s|$))*)\s*")
-_NOT_TAINTED = re.compile(r"Not tainted(?:\s+-{3,})*\s*")
+_TAINTED = re.compile(r"Tainted:(?P<letters>(?:\s+(?:[A-Z]{1,24}-{0,64}|-{1,64})(?=\s|$))*)\s*")
+_NOT_TAINTED = re.compile(r"Not tainted(?:\s+-{1,64}(?=\s|$))*\s*")
 _RELEASE = re.compile(r"(?P<release>\S{1,200})(?:\s+(?P<build>#\S{1,80}))?(?P<tail>.*)", re.DOTALL)
 _BUILD_ALONE = re.compile(r"#\d{1,6}(?:-\S{1,60})?(?: .{0,120})?")
 _BUILD_ID = re.compile(r"\b[0-9a-f]{40}\b")
@@ -26,6 +26,10 @@ _VERBOSE_TAINT = re.compile(r"Tainted: (?:\[[A-Z]\]=\w+(?:, )?)+")
 _HARDWARE = re.compile(r"Hardware name: ?(?P<text>.*)", re.DOTALL)
 _BIOS = re.compile(r"(?P<machine>.*?), BIOS (?P<version>.*?)(?: (?P<date>\d\d/\d\d/\d{4}))?")
 _WORKQUEUE = re.compile(r"Workqueue: ?(?P<text>.*)", re.DOTALL)
+_PROCESS = re.compile(
+    r"Process (?P<comm>.{0,21}?) ?\(pid: {0,3}(?P<pid>\d{1,10})|"
+    r"TASK (?:= |: )[0-9a-f]{8,16}\[(?P<pid2>\d{1,10})\] '(?P<comm2>[^']{0,20})'"
+)
 # The words that end the name of a company; DMI prints vendor and product with a single blank between them.
 _COMPANY_END = frozenset(
     [
@@ -159,6 +163,24 @@ def match_hardware(text: str, span: Span) -> Hardware | None:
     machine, slash, board = bios["machine"].rpartition("/")
     vendor, product = _vendor(machine if slash else bios["machine"])
     return Hardware(shown, vendor, product, board if slash else None, bios["version"] or None, bios["date"], span)
+
+
+def match_process(text: str) -> tuple[str, int] | None:
+    """Name and process id from the line of an oops that names the task, where no CPU line does; None if it is another.
+
+    Args:
+        text: the message.
+
+    >>> match_process("Process pdflush (pid: 64, stack limit = 0xc037c258)")
+    ('pdflush', 64)
+    >>> match_process("TASK = cfa5d000[950] 'bash' THREAD: cf9ce000")
+    ('bash', 950)
+    """
+    found = _PROCESS.match(text.strip())
+    if found is None:
+        return None
+    comm, pid = found["comm"] or found["comm2"], decimal_number(found["pid"] or found["pid2"])
+    return None if pid is None else ((comm or "").strip(), pid)
 
 
 def match_workqueue(text: str) -> str | None:

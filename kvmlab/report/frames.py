@@ -108,8 +108,8 @@ def _report_row(report: Report) -> dict[str, Any]:
         "title": report.title,
         "time_ns": timestamp_ns(report.timestamp),
         "cpu": None if cpu is None else cpu.cpu,
-        "pid": None if cpu is None else cpu.pid,
-        "comm": report.process if cpu is None or cpu.comm is None else cpu.comm,
+        "pid": _pid(report),
+        "comm": _comm(report),
         "pfn": report.pfn,
         "refcount": None if page is None else page.refcount,
         "mapcount": None if page is None else page.mapcount,
@@ -128,6 +128,21 @@ def _report_row(report: Report) -> dict[str, Any]:
         "frames": 0 if report.call_trace is None else len(report.call_trace.frames),
         "repeats": len(report.repeats),
     }
+
+
+def _pid(report: Report) -> int | None:
+    """The task of the CPU line, else of the title or of the line that names it."""
+    if report.cpu_line is not None:
+        return report.cpu_line.pid
+    pid = report.fields.get("pid")
+    return pid if isinstance(pid, int) else None
+
+
+def _comm(report: Report) -> str | None:
+    if report.cpu_line is not None and report.cpu_line.comm is not None:
+        return report.cpu_line.comm
+    named = report.process or report.fields.get("comm")
+    return None if named is None else str(named)
 
 
 def _frame(rows: Sequence[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:

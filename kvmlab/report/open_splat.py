@@ -19,6 +19,9 @@ BOTTOM = re.compile(
     r"asm_exc_page_fault|page_fault|error_code|start_kernel|ret_from_exception|system_call\w*|kernel_thread_starter|"
     r"_new_vmalloc_restore_context_a0|gs_change|kernel_init_thread|__irq_usr|el0_da|__dabt_usr"
 )
+# Lines of a warning's own text, between `cut here` and the line that names the file or behind that line.
+TEXT_LIMIT = 8
+_BEHIND_TEXT = frozenset({Part.MODULES, Part.HARDWARE, Part.CPU})
 _PROOF = frozenset({Part.STACK, Part.WORDS, Part.REASON, Part.PAGE_TYPE})
 _NO_PROOF = frozenset({Part.TITLE, Part.DETAIL, Part.RULE, Part.CUT_HERE})
 _BODY = frozenset({Part.CPU, Part.TRACE, Part.STACK, Part.MODULES, Part.REGISTERS, Part.HARDWARE, Part.CODE})
@@ -139,10 +142,22 @@ class OpenSplat:
         if self.bottomed and not self.stacks:
             self.in_trace, self.closed_trace = False, True
 
+    def _tells(self, line: Line) -> bool:
+        """Whether what stands before a line is the text of a warning, which kernels to 4.13 and arm print here."""
+        return (
+            self.kind is Kind.WARNING
+            and self.in_title
+            and line.part in _BEHIND_TEXT
+            and self.last.part is Part.TITLE
+            and len(self.pending) <= TEXT_LIMIT
+            and not (len(self.lines) > 1 and self.lines[-2].part is Part.DETAIL)
+        )
+
     def add(self, line: Line) -> None:
         """Takes a record in; what stood between it and the last one is free text of the report or foreign."""
+        own = self.talks or self._tells(line)
         for other in self.pending:
-            if self.talks and other.record.role is Role.LOG:
+            if own and other.record.role is Role.LOG:
                 other.part = Part.DETAIL
                 self.lines.append(other)
             else:

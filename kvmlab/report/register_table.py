@@ -54,7 +54,7 @@ _I386 = (
     r" {1,4}(?:(?P<seg>[0-9a-f]{4}):)?(?P<value>[0-9a-f]{4,8})"
 )
 _POWERPC = (
-    r"(?P<name>NIP|LR|CTR|REGS|TRAP|MSR|CR|XER|CFAR|DAR|DSISR|DEAR|ESR|IRQMASK|SOFTE): {1,2}(?P<value>[0-9a-f]{1,16})"
+    r"(?P<name>NIP|LR|CTR|REGS|TRAP|MSR|CR|XER|CFAR|DAR|DSISR|DEAR|ESR|IRQMASK|SOFTE): {1,2}(?P<value>[0-9a-f]{1,16}),?"
     r"(?: {1,3}(?:<[\w,]*+>|\(?(?:Not tainted|Tainted)[^)]*+\)?))?"
 )
 _MIPS = (
@@ -177,7 +177,7 @@ REGISTER_ROWS: tuple[RegisterRow, ...] = (
     RegisterRow(
         "arm",
         How.TEXT,
-        r"Exception stack\(0x[0-9a-f]{8} to 0x[0-9a-f]{8}\)",
+        r"Exception stack\(0x[0-9a-f]{8,16} to 0x[0-9a-f]{8,16}\)",
         "Exception stack(0xd28a1d38 to 0xd28a1d80)",
     ),
     RegisterRow(

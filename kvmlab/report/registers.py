@@ -57,6 +57,8 @@ _WHOLE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
     ),
 }
 _USER_RPL = 3
+# Bits of riscv's status and of arm64's pstate that are clear when a program ran.
+_SR_SPP, _PSR_MODE = 0x100, 0xF
 _COLONLESS = re.compile(r"[a-z][a-z0-9] |s?r\d\d-|YZ|I[AI]|Exception stack|Frame format|Register|[0-9a-f]{16} |\$ ")
 _X86_ROWS = tuple(row for row in REGISTER_ROWS if row.arch in ("x86_64", "i386") and row.how is How.PAIRS)
 _ROW_NAMES = {"Krnl GPRS": "R", "User GPRS": "R"}
@@ -139,7 +141,10 @@ def _row(row: RegisterRow, found: re.Match[str]) -> RegisterLine:
         return _pairs(row, found[0])
     if row.how is How.STATE:
         value = hex_number(found["value"])
-        return RegisterLine(row.arch, {} if value is None else {found["name"]: value}, first=True)
+        mode = None
+        if found["name"] == "pstate" and value is not None:
+            mode = "kernel" if value & _PSR_MODE else "user"
+        return RegisterLine(row.arch, {} if value is None else {found["name"]: value}, {}, mode, first=True)
     if row.how is How.ROW and found["name"]:
         start = int(found["first"] or "0")
         name = _ROW_NAMES.get(found["name"], found["name"])
@@ -163,6 +168,8 @@ def _pairs(row: RegisterRow, text: str) -> RegisterLine:
             mode = "user" if segment & _USER_RPL == _USER_RPL else "kernel"
         if groups.get("sel"):
             values[f"{name}_selector"] = int(groups["sel"], 16)
+    if row.arch == "riscv" and "status" in values:
+        mode = "kernel" if values["status"] & _SR_SPP else "user"
     return RegisterLine(row.arch, values, {}, mode)
 
 

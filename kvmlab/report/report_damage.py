@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kvmlab.report.details import Detail
 from kvmlab.report.open_splat import Splat
-from kvmlab.report.records import Kind, Report
+from kvmlab.report.records import CallTrace, Kind, Report
 from kvmlab.text.span import Damage, DamageKind, Span
 
 
@@ -19,8 +19,8 @@ def report_damage(report: Report, splat: Splat) -> tuple[Damage, ...]:
     first, last = splat.lines[0].record.span, splat.lines[-1].record.span
     if report.kind is Kind.FRAGMENT:
         damage.append(Damage(DamageKind.TRUNCATED_HEAD, first, "the report begins without its title line"))
-    if splat.open_stacks:
-        open_stack = splat.open_stacks[-1]
+    if stacks := open_stacks(splat, report.call_trace):
+        open_stack = stacks[-1]
         reason = f"the <{open_stack}> stack is not closed by </{open_stack}>: the end of the report is missing"
         damage.append(Damage(DamageKind.TRUNCATED_TAIL, last, reason))
     elif "call trace" in report.missing:
@@ -45,6 +45,17 @@ def report_damage(report: Report, splat: Splat) -> tuple[Damage, ...]:
             key = (found.kind, found.reason)
             merged[key] = merged[key] | found.span if key in merged else found.span
     return (*damage, *(Damage(kind, span, reason) for (kind, reason), span in merged.items()))
+
+
+def open_stacks(splat: Splat, trace: CallTrace | None) -> tuple[str, ...]:
+    """The stack markers that something should have closed.
+
+    Args:
+        splat: the lines of the report.
+        trace: its call trace. On i386 the kernels that print addresses (to 4.9) never print `<EOI>`.
+    """
+    addresses = () if trace is None else [frame.address for frame in trace.frames if frame.address]
+    return () if addresses and max(addresses) < 1 << 32 else splat.open_stacks
 
 
 def _are(n: int) -> str:

@@ -13,7 +13,8 @@ from kvmlab.report.stack import Entry, StackLine, match_stack_line
 
 _PFN_ALONE = re.compile(r"pfn:(?P<pfn>[0-9a-f]{1,16})")
 _BIOS_ALONE = re.compile(r"BIOS \S.*")
-_CODE_REST = re.compile(r"(?:<?[0-9a-f]{2}>?|\(?[0-9a-f]{8}\)?)(?: (?:<?[0-9a-f]{2}>?|\(?[0-9a-f]{8}\)?))*")
+_CODE_WORD = r"(?:<?[0-9a-f]{2}>?|[<(]?[0-9a-f]{8}[>)]?|X{8})"
+_CODE_REST = re.compile(rf"{_CODE_WORD}(?: {_CODE_WORD})*")
 _GPRS = re.compile(r"[0-9a-f]{16}(?: [0-9a-f]{16}){3}")
 _LAST_GPR = 12
 # Lines behind which a raw stack, or a call trace without a header, may follow.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from kvmlab.report.details import Detail
 from kvmlab.report.lines import LINE_LENGTH, PAGE_PARTS, Line, Part, classify
-from kvmlab.report.open_splat import BOTTOM, OpenSplat, Splat
+from kvmlab.report.open_splat import BOTTOM, TEXT_LIMIT, OpenSplat, Splat
 from kvmlab.report.records import Kind
 from kvmlab.report.rest import read_rest
 from kvmlab.report.titles import Title
@@ -20,8 +20,8 @@ BACK_NS = 1_000_000_000
 FOREIGN_LIMIT = 40
 FOREIGN_LIMIT_TALKING = 200
 LINES_LIMIT = 4096
-# Lines of a warning's own text between `cut here` and the line that names the file.
-TEXT_LIMIT = 8
+# How the name of the prefix of a broadcast begins (`kvmlab.text.prefix_rows`).
+_WALL = "wall"
 
 # Parts that stand in a report once; a second one belongs to another report.
 _ONCE = frozenset(
@@ -33,6 +33,8 @@ _ONCE = frozenset(
 _BEHIND_REASON = frozenset({Part.MEMCG, Part.BAD_FLAGS, Part.OWNER})
 # Kinds that print more behind their call trace: modules, an end marker, a summary, a panic.
 _GOES_ON = frozenset({Kind.OOPS, Kind.BUG, Kind.WARNING, Kind.REFCOUNT, Kind.LIST_CORRUPTION})
+# Kinds whose text stands behind the line of a warning where kernels print it last: the text says more.
+_SPEAKS_FOR_WARNING = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT})
 _TEXT_FIRST = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT, Kind.OTHER})
 _DIES = frozenset({Kind.OOPS, Kind.BUG, Kind.LIST_CORRUPTION, Kind.KASAN})
 
@@ -53,9 +55,14 @@ def find_splats(records: Iterable[Record], order: Sequence[int] | None = None) -
     streams: dict[str | None, _Stream] = {None: current}
     rows = enumerate(records) if order is None else _in_order(records, order)
     for index, record in rows:
-        if record.role is Role.LOG and record.caller is not None:
-            found = streams.get(record.caller)
-            current = streams.setdefault(record.caller, _Stream(record.caller)) if found is None else found
+        caller = record.caller
+        if record.prefix is not None and record.prefix.startswith(_WALL):
+            # A copy of a line for the terminals, printed into whatever stands there.
+            yield from streams.setdefault(_WALL, _Stream(None)).feed(index, record)
+            continue
+        if record.role is Role.LOG and caller is not None:
+            found = streams.get(caller)
+            current = streams.setdefault(caller, _Stream(caller)) if found is None else found
         yield from current.feed(index, record)
     for stream in streams.values():
         yield from stream.close()
@@ -133,7 +140,8 @@ class _Stream:
         row, found = line.data
         splat = self.open
         if splat is not None and _continues(splat, row):
-            if splat.title is None and not row.late:
+            told = splat.kind is Kind.WARNING and row.kind in _SPEAKS_FOR_WARNING
+            if told or (splat.title is None and not row.late):
                 splat.title, splat.found, splat.kind = row, found, row.kind
             splat.add(line)
             if row.late:

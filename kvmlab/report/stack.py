@@ -70,7 +70,7 @@ _MARKER = re.compile(
     r"<{1,2}(?P<close>/)?(?P<stack>TASK|IRQ|EOI|SOFTIRQ|NMI|EOE|NULL|ENTRY(?:_TRAMPOLINE)?|UNKNOWN|#[A-Z]{2}|#VC2)>{1,2}\s*"
 )
 _CLOSING = {"EOI": "IRQ", "EOE": "NMI"}
-_ADDRESS = r"\[<?(?:[0-9a-f]{8,16}|\(_*ptrval_*\)|\(null\))>?\]"
+_ADDRESS = r"\[<?(?:[0-9a-f]{8,16}|\(_*ptrval_*\)|\s*\(null\))>?\]"
 # One or two addresses in brackets (two on ppc: stack pointer and return address).
 _PREFIX = re.compile(rf"(?P<paren>\()?(?P<first>{_ADDRESS})\s*(?P<second>{_ADDRESS})?\s*")
 _SPARC = re.compile(r"\[(?P<address>[0-9a-f]{8,16}) :\s*(?P<rest>.*?)\s*\]?")
@@ -97,10 +97,13 @@ _ADDR2LINE = re.compile(rf"(?:at )?(?P<file>{_FILE})(?: \(discriminator \d{{1,6}
 _INLINED_BY = re.compile(rf"\(inlined by\) (?P<sym>{_SYMBOL}) at (?P<file>{_FILE})(?: \(discriminator \d{{1,6}}\))?")
 _INFO = re.compile(r"\((?P<info>[A-Z]{1,4}|unreliable|L)\)")
 _ARM = re.compile(
-    rf"(?P<a1>{_ADDRESS} )?"
+    rf"(?P<a1>{_ADDRESS} ?)?"
     rf"(?:\((?P<f>[^()\s]+)(?: \[(?P<fmod>[\w-]+)\])?\)|(?P<f2>{_SYMBOL})(?: \[(?P<fmod2>[\w-]+)\])?) "
-    rf"from (?P<a2>{_ADDRESS} )?\(?(?P<g>{_SYMBOL})(?:{_PLACE})?(?: \[(?P<gmod>[\w-]+)\])?\)?"
+    rf"from (?P<a2>{_ADDRESS} ?)?\(?(?P<g>{_SYMBOL})(?:{_PLACE})?(?: \[(?P<gmod>[\w-]+)\])?\)?"
 )
+# arm without CONFIG_KALLSYMS.
+_ARM_BARE = re.compile(r"Function entered at \[<(?P<a1>[0-9a-f]{8,16})>\] from \[<(?P<a2>[0-9a-f]{8,16})>\]")
+_NO_MODULE = re.compile(r"[0-9a-f]{8}|[0-9a-f]{16}")
 _ARM_PART = re.compile(rf"(?P<sym>{_SYMBOL})(?:{_PLACE})?")
 # x86-64 of 2.6.17 and before: several entries a line, decimal offsets.
 _OLD_64 = re.compile(
@@ -176,6 +179,8 @@ def _entries(rest: str, inside: bool) -> tuple[tuple[Entry, ...], bool] | None:
             ), True
         shown = found["second"] or found["first"]
         behind = rest[found.end() :]
+        if behind == "(null)" and "null" in shown:
+            return (Entry(behind, address=0),), inside
         if not behind:
             return (Entry(f"0x{a:x}", address=a),) if (a := hex_number(shown.strip("[<>]"))) is not None else (), inside
         inner = _one(behind, True, hex_number(shown.strip("[<>]")))
@@ -184,7 +189,8 @@ def _entries(rest: str, inside: bool) -> tuple[tuple[Entry, ...], bool] | None:
         entry, _ = inner
         if found["paren"] and behind.endswith(")"):
             entry = replace(entry, reliable=False)
-        return (entry,), entry.offset is not None or found["second"] is not None
+        unresolved = inside and shown.startswith("[<") and entry.function.startswith("0x")
+        return (entry,), entry.offset is not None or found["second"] is not None or unresolved
     if found := _INLINED_BY.fullmatch(rest):
         return (Entry(found["sym"], source=(found["file"],), inlined=True),), True
     inner = _one(rest, inside, None)
@@ -208,6 +214,9 @@ def _one(rest: str, inside: bool, address: int | None) -> tuple[Entry, bool] | N
             return None
         tail = _Tail()
     decoded = bool(tail.source)
+    if not placed and tail.module is not None and _NO_MODULE.fullmatch(tail.module):
+        # A register of powerpc: its name and its value in brackets.
+        return None
     bare = not placed and not decoded and address is None and tail.module is None
     if bare and not inside:
         return None
@@ -264,6 +273,9 @@ def _tail(text: str, placed: bool) -> _Tail | None:
 
 
 def _arm(rest: str) -> tuple[Entry, ...] | None:
+    if found := _ARM_BARE.fullmatch(rest):
+        pair = (found["a1"], False), (found["a2"], True)
+        return tuple(Entry(f"0x{a}", address=hex_number(a), caller=caller) for a, caller in pair)
     found = _ARM.fullmatch(rest)
     if found is None:
         return None

@@ -7,6 +7,8 @@ import re
 _BLANKS = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 # Characters of no width, which pages and mailers put between others.
 _NOTHINGS = re.compile("[\u200b-\u200d\u2060\ufeff\u00ad]")
+# How terminal programs show the ending of a line.
+_ENDINGS = "\u240a\u240d\u2424\u21b5\u23ce"
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-9;?<=>]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,1024}(?:\x07|\x1b\\)|[()*+#%][0-9A-Za-z]"
     r"|[@-Z\\^_=>78c-z])"
@@ -41,7 +43,7 @@ def clean(text: str) -> str:
     if "\x00" in text:
         text = text.replace("\x00", "")
     if not text.isascii():
-        text = _NOTHINGS.sub("", _BLANKS.sub(" ", text))
+        text = _NOTHINGS.sub("", _BLANKS.sub(" ", text)).rstrip(_ENDINGS)
     if text.startswith(("*", "_", " *")) and (match := _EMPHASIS.match(text)):
         text = match.group(2)
     return text

@@ -23,7 +23,7 @@ REACH = 1200
 _HOT = (
     r"\[ *(\d{1,12})\.(\d{6})\](?:\[ *([TC]\d{1,10})\])? "
     r"(?!\[ *[TC]\d| ?[IWECDN.-]?(?:\[(?:\d{1,3}: |pid:)|\(\d{1,3}\)\[)|<[0-7]>"
-    r"|[A-Za-z0-9][\w.-]{0,63} (?:kernel: |[\w.()@/-]{1,64}\[\d))"
+    r"|kernel: |[A-Za-z0-9][\w.-]{0,63} (?:kernel: |[\w.()@/-]{1,64}\[\d))"
 )
 HOT, HOT_BYTES = re.compile(_HOT), re.compile(_HOT.encode())
 

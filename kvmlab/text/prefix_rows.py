@@ -125,6 +125,16 @@ ROWS: tuple[Row, ...] = (
         "BUG: Bad page state",
         kernel=False,
     ),
+    # The same with `--no-hostname`.
+    Row(
+        "journal_monotonic_hostless",
+        Stage.CARRIER,
+        "[",
+        rf"\[ *{_SEC}\] (?P<ident>kernel): ",
+        "[252080.141632] kernel: BUG: Bad page state",
+        "BUG: Bad page state",
+        kernel=False,
+    ),
     Row(
         "journal_delta",
         Stage.CARRIER,
@@ -305,6 +315,16 @@ ROWS: tuple[Row, ...] = (
         "BUG: Bad page state",
         kernel=False,
     ),
+    # What syslogd writes to all terminals, behind `Message from syslogd@draig at Jul 31 11:41:34 ...`.
+    Row(
+        "wall",
+        Stage.CARRIER,
+        "k",
+        r"(?P<ident>kernel):(?=\[ *\d{1,12}\.\d{6}\])",
+        " kernel:[252080.141632] BUG: Bad page state",
+        "BUG: Bad page state",
+        kernel=False,
+    ),
     Row(
         "xen_guest",
         Stage.CARRIER,
@@ -434,7 +454,7 @@ ROWS: tuple[Row, ...] = (
         "dmesg_cut_within",
         Stage.TIME,
         "[",
-        r"\[ *(?:\d{1,12}\.\d{3,5}|\.\d{6})\](?= |\[)",
+        r"\[ *(?:\d{1,12}\.(?:\d{3,5})?|\.\d{6})\](?= |\[)",
         "[252080.14132] BUG: Bad page state",
         "BUG: Bad page state",
         whole=True,

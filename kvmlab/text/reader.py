@@ -33,7 +33,9 @@ _PART_DEPTH = 4
 # A text without mail headers is taken for the body of a mail when this many of its kernel lines stand behind `>`.
 _QUOTED_KERNEL = re.compile(
     rb"(?m)^ ?>[ >]*(?:\[ *\d+\.\d{6}\]|BUG: |page:|Call [Tt]race:|flags: 0x|raw: [0-9a-f]{8}"
-    rb"|Modules linked in:|CPU: \d|\[<[0-9a-f]{8})"
+    rb"|Modules linked in:|CPU: \d|\[<[0-9a-f]{8}|\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\]"
+    rb"|(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ][\d:.,+Z-]{8,32}) (?:[\w.-]{1,64} )?kernel: "
+    rb"|(?:kern *:\w+ *: *|<\d>)\[|Stack from [0-9a-f]{8}|Process .{1,20} \(pid: \d|Oops: |Internal error: )"
 )
 _QUOTED_ENOUGH = 2
 # Bytes of a text of two or four bytes a character in which quote marks are looked for; a multiple of four.

@@ -36,7 +36,8 @@ SHAPES: tuple[Shape, ...] = (
     Shape("kernel_bug", r"[kK]ernel BUG (?:at |\[#)", "kernel BUG at mm/page_alloc.c:1234!"),
     Shape(
         "die",
-        r"(?:Kernel bug detected\[#|Kernel Fault: Code=|[a-z][\w -]{2,60}: [0-9a-f]{1,8} ilc:\d \[#"
+        r"(?:[A-Za-z][\w ,.!'-]{2,60}\[#\d{1,6}\]:$|Kernel Fault: Code=|bad frame format: [0-9a-f]{8}$"
+        r"|[a-z][\w -]{2,60}: [0-9a-f]{1,8} (?:ilc:\d )?\[#"
         r"|[^\s(]{1,15}\(\d{1,10}\): [A-Z].{1,80} \[#\d)",
         "monitor event: 0040 ilc:2 [#1] SMP",
     ),
@@ -228,6 +229,17 @@ SHAPES: tuple[Shape, ...] = (
         "object",
         r"(?:INFO: )?(?:Slab|Object|Redzone|Padding|Bytes b4) (?:0x)?[0-9a-f]{8,16}\b",
         "INFO: Slab 0xffffea0001d5e600 objects=21 used=21 fp=0x0000000000000000 flags=0x100000000000200",
+    ),
+    Shape(
+        "s390_code",
+        rf"[#>*]?{_HEX}{{16}}: {_HEX}{{4,12}}\s+[a-z]",
+        ">000003ff80a6b2c4: e31010000024	stg	%r1,0(%r1)",
+    ),
+    Shape(
+        "task_old",
+        r"\S.{0,15}?\s+[RSDTtZXxKWPNI]\s*(?:running(?: task)?\s+|[0-9a-f]{8,16}\s+)?(?:\d{1,10}\s+){2,3}\d{1,10}\s+"
+        r"0x[0-9a-f]{8}\s*$|Task dump for CPU \d",
+        "logrotate       D    0 17344  17342 0x00000080",
     ),
     Shape("task_state", r"task:.{1,40}state:[A-Z]", "task:qemu-system-x86 state:D stack:0     pid:1034  tgid:1034"),
     Shape(

@@ -17,6 +17,9 @@ from kvmlab.text.width import LONG_SHARE, SLACK, Candidate, Width, terminal_widt
 _FOLLOWS = re.compile(rb"(?<=[KSPN])[SPN]")
 # Beyond this many pieces nothing is one record of a kernel log.
 MAX_PIECES = 64
+# A further record of a module list, and how many rows a list has.
+_LIST, _LIST_RECORDS = "Modules linked in:", 24
+_NAMES = re.compile(r"(?: [\w-]+(?:\([A-Z]+[+-]?\))?){3,}$")
 # Mailers wrap at no less than this.
 _NARROW = 60
 # How many candidates, and how many rows, are looked at to judge a block.
@@ -97,6 +100,8 @@ def _candidates(scan: Scan, first: int, last: int, lengths: _Lengths, links: dic
             continue
         if kinds[number - 2] == KERNEL or before is None or before.number != number - 1 or not before.paired:
             record, pieces = upper[prefix.end :] if prefix else upper, 0
+            if _NAMES.match(record) and _in_list(scan, first, number - 2):
+                record = f"{_LIST}{record}"
         pieces += 1
         first_word = len(text.split(None, 1)[0])
         # Both lines may stand behind the same blanks, as in an indented quotation.
@@ -113,6 +118,21 @@ def _candidates(scan: Scan, first: int, last: int, lengths: _Lengths, links: dic
             number, len(upper) + padding, whole + padding, first_word, pair is not None, upper.endswith(" ")
         )
         yield before
+
+
+def _in_list(scan: Scan, first: int, number: int) -> bool:
+    """Whether a row belongs to a module list: printk begins a further record, behind a blank, when one is full."""
+    for above in range(number, max(first, number - _LIST_RECORDS) - 1, -1):
+        if scan.kinds[above - 1] != KERNEL:
+            continue
+        text = scan.content(above)
+        prefix = scan.prefix(text)
+        message = text[prefix.end :] if prefix else text
+        if message.startswith(_LIST):
+            return True
+        if not _NAMES.match(message):
+            return False
+    return False
 
 
 class _Lengths:
