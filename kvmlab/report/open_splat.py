@@ -157,7 +157,8 @@ class OpenSplat:
         """Takes a record in; what stood between it and the last one is free text of the report or foreign."""
         own = self.talks or self._tells(line)
         for other in self.pending:
-            if own and other.record.role is Role.LOG:
+            # Without prefixes nothing tells a report's own text from the mail around it.
+            if own and (other.record.role is Role.LOG or (self.talks and line.record.prefix is None)):
                 other.part = Part.DETAIL
                 self.lines.append(other)
             else:

@@ -50,7 +50,7 @@ _X86_64 = (
     r" {0,2}(?:(?P<seg>[0-9a-f]{4}):)?(?P<value>[0-9a-f]{4,16})(?:\((?P<sel>[0-9a-f]{4})\))?"
 )
 _I386 = (
-    r"(?P<name>E[A-D]X|E[SD]I|E[BS]P|e[a-d]x|e[sd]i|e[bs]p|CR[0234]|DR[0-367]|[C-GS]S|[c-gs]s|EFLAGS):"
+    r"(?P<name>E[A-D]X|E[SD]I|E[BS]P|e[a-d]x|e[sd]i|e[bs]p|CR[0234]|DR[0-367]|[C-GS]S|[c-gs]s|preempt|EFLAGS):"
     r" {1,4}(?:(?P<seg>[0-9a-f]{4}):)?(?P<value>[0-9a-f]{4,8})"
 )
 _POWERPC = (

@@ -32,14 +32,21 @@ class RegisterLine:
 
 
 _H = HEX
+# A place as a decoder writes it, `do_exit (kernel/exit.c:814)`, and what it puts behind one that keeps its offset.
+_FILE = r"[\w./+~-]{1,256}\.[a-zA-Z]{1,4}:\d{1,7}"
+_DECODED = (
+    rf"[A-Za-z_.$][\w.$]{{0,128}} \({_FILE}[^()]{{0,256}}(?:\(discriminator \d{{1,6}}\))?\)(?: \[?[\w-]{{1,64}}\]?)?"
+)
+_BEHIND = re.compile(rf"{_FILE}(?: \(discriminator \d{{1,6}}\))?$")
+_INLINED = re.compile(rf"(?:pc|lr|epc|ra|RIP) ?: ?(?:[0-9a-f]{{4}}:)?[A-Za-z_.$][\w.$]{{0,128}} {_FILE} \[inline\]$")
 _RIP = re.compile(
     rf"(?P<name>RIP|EIP): {{1,4}}(?:(?P<cs>[0-9a-f]{{4}}):)?(?:\[<(?P<a1>{_H})>\]\s*(?:\[<{_H}>\]\s*)?)?"
-    rf"(?:(?P<symbol>{SYMBOL})|0x(?P<user>{_H})|(?P<plain>{_H})(?=\s|$))?(?P<rest>.*)"
+    rf"(?:(?P<symbol>{SYMBOL}|{_DECODED})|0x(?P<user>{_H})|(?P<plain>{_H})(?=\s|$))?(?P<rest>.*)"
 )
 _AT = re.compile(r"(?P<name>EIP|PC|LR|RIP) is at (?P<symbol>\S.*)")
 _ARM_PC = re.compile(
     rf"(?P<name>pc|lr|epc|ra|era|ERA|RP\(r2\)|TPC|RPC|I7|PC|NPC)\s*: "
-    rf"(?:\[<(?P<a1>{_H})>\]|(?P<a2>{_H})(?=\s|$))?\s*(?:<?(?P<symbol>{SYMBOL})>?)?(?P<rest>.*)"
+    rf"(?:\[<(?P<a1>{_H})>\]|(?:0x)?(?P<a2>{_H})(?=\s|$))?\s*(?:<?(?P<symbol>{SYMBOL}|{_DECODED})>?)?(?P<rest>.*)"
 )
 _BRACKETED = re.compile(rf"(?P<name>NIP|LR|PC):? {{1,2}}\[<?(?P<value>{_H})>?\] (?P<symbol>\S.*)")
 _CODE = re.compile(r"(?:Code|Instruction dump|Krnl Code|Code Start|Instruction DUMP): ?(?P<code>.*)")
@@ -78,6 +85,8 @@ def match_registers(text: str) -> RegisterLine | None:
     """
     if ":" not in text[:24] and "[" not in text[:8] and " is at " not in text and not _COLONLESS.match(text):
         return None
+    if text.endswith("[inline]") and _INLINED.match(text):
+        return RegisterLine(None)
     if found := _RIP.match(text):
         return _instruction_pointer(found)
     if ANY_ROW.fullmatch(text):
@@ -215,7 +224,7 @@ def _program_counter(found: re.Match[str]) -> RegisterLine | None:
         if more["s"]:
             symbols[more["n"]] = more["s"]
         rest = rest[more.end() :]
-    if rest:
+    if rest and not _BEHIND.match(rest):
         return None
     arch = {"epc": None, "ra": None, "pc": None, "lr": "arm64"}.get(name)
     return RegisterLine(arch, values, symbols, first=name in ("pc", "epc"))

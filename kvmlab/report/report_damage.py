@@ -31,7 +31,9 @@ def report_damage(report: Report, splat: Splat) -> tuple[Damage, ...]:
         n = len(splat.foreign)
         many = f"{n} lines of others stand" if n > 1 else "1 line of others stands"
         damage.append(Damage(DamageKind.INTERLEAVED, span, f"{many} inside the report and {_are(n)} left out of it"))
-    left_out = [line for line in splat.lines if isinstance(line.data, Detail) and line.data.name == "elided"]
+    # lockdep prints dots itself.
+    dots = splat.title is None or not splat.title.name.startswith("lockdep")
+    left_out = [line for line in splat.lines if dots and isinstance(line.data, Detail) and line.data.name == "elided"]
     if left_out:
         span = left_out[0].record.span | left_out[-1].record.span
         damage.append(Damage(DamageKind.LOST_MESSAGES, span, "dots stand where lines of the report were left out"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from kvmlab.report.details import Detail
+from kvmlab.report.details import Detail, match_detail
 from kvmlab.report.lines import LINE_LENGTH, PAGE_PARTS, Line, Part, classify
 from kvmlab.report.open_splat import BOTTOM, TEXT_LIMIT, OpenSplat, Splat
 from kvmlab.report.records import Kind
@@ -85,8 +85,13 @@ class _Stream:
     def feed(self, index: int, record: Record) -> Iterator[Splat]:
         """Reads one record; yields the splats that end with it or before it."""
         if record.role is not Role.LOG:
-            if self.open is not None and record.role not in (Role.BLANK, Role.FIELD) and record.text.strip("= "):
-                yield from self._foreign(Line(index, record, Part.OTHER))
+            text = record.text[:LINE_LENGTH].strip("= ")
+            if self.open is not None and record.role not in (Role.BLANK, Role.FIELD) and text:
+                detail = match_detail(text)
+                if detail is not None and _belongs(self.open, detail):
+                    self.open.add(Line(index, record, Part.DETAIL, detail))
+                else:
+                    yield from self._foreign(Line(index, record, Part.OTHER))
             return
         if self.open is not None and _apart(self.open, record):
             yield from self.close()
@@ -198,6 +203,13 @@ def _apart(splat: OpenSplat, record: Record) -> bool:
     return not -BACK_NS <= record.time_ns - splat.time_ns <= GAP_NS
 
 
+def _belongs(splat: OpenSplat, detail: Detail) -> bool:
+    """Whether a line that reads like prose is a report's: dots right behind it, or what names its next trace."""
+    if detail.name == "elided":
+        return not splat.pending
+    return detail.names and splat.talks and splat.last.record.prefix is None
+
+
 def _is_repeat(splat: OpenSplat, line: Line) -> bool:
     """Whether a line is the one before it once more, as a log has it that two sources wrote."""
     last = splat.last
@@ -220,6 +232,9 @@ def _may_be_cut_here(splat: OpenSplat) -> bool:
 
 def _continues(splat: OpenSplat, row: Title) -> bool:
     """Whether a title line belongs to the open splat instead of opening one."""
+    if splat.title is row and splat.last.part is Part.TITLE and splat.last.record.text.rstrip().endswith("[inline]"):
+        # A decoder writes the title once for each function that was inlined.
+        return True
     if splat.title is None:
         if row.late:
             return splat.ended and splat.kind in row.after

@@ -109,6 +109,13 @@ _ARM_PART = re.compile(rf"(?P<sym>{_SYMBOL})(?:{_PLACE})?")
 _OLD_64 = re.compile(
     r"<(?P<address>[0-9a-f]{16})>\{(?::(?P<module>[\w-]{1,64}):)?(?P<sym>[\w.]{1,128})(?:(?P<off>[+-]\d{1,8}))?\}\s*"
 )
+# i386 of 2.6.16 to 2.6.18: several entries a line, their addresses between angle brackets.
+_OLD_32 = re.compile(
+    rf"<(?P<address>[0-9a-f]{{8}})>\s+(?P<rest>(?:\? )?(?::[\w-]{{1,64}}:)?{_SYMBOL}"
+    rf"\+0x[0-9a-f]{{1,16}}/0x[0-9a-f]{{1,16}}(?:\s\[[\w-]{{1,64}}\])?)\s*"
+)
+# What klogd makes of an address, in front of what the kernel printed.
+_KLOGD = re.compile(r"\[:?[\w.:]{1,128}(?:[+-]\d{1,10}/(?:-?\d{1,10}))\]\s*")
 _SEVERAL = re.compile(
     rf"(?:{_ADDRESS}\s*(?:\? )?{_SYMBOL}\+0x[0-9a-f]{{1,16}}/0x[0-9a-f]{{1,16}}(?:\s\[[\w-]{{1,64}}\])?\s*){{2,32}}"
 )
@@ -150,8 +157,12 @@ def match_stack_line(text: str, inside: bool = False) -> StackLine | None:
             items.append(Marker(_CLOSING.get(stack, stack), opens))
         elif found := _OLD_64.match(rest):
             items.append(_old_entry(found))
+        elif (found := _OLD_32.match(rest)) and (entry := _addressed(found["rest"], found["address"])):
+            items.append(entry)
         else:
             break
+        rest = rest[found.end() :]
+    if rest.startswith("[") and (found := _KLOGD.match(rest)):
         rest = rest[found.end() :]
     if not rest:
         return StackLine(tuple(items), True) if items else None

@@ -310,7 +310,7 @@ ROWS: tuple[Row, ...] = (
         "prefix_kernel",
         Stage.CARRIER,
         "k",
-        r"(?P<ident>kernel): ",
+        r"(?P<ident>kernel):(?: |$)",
         "kernel: [  100.000001] BUG: Bad page state",
         "BUG: Bad page state",
         kernel=False,

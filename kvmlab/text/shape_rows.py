@@ -26,7 +26,7 @@ SHAPES: tuple[Shape, ...] = (
     ),
     Shape(
         "warning",
-        r"WARNING: (?:CPU: \d|at \S+:\d|\S+:\d+ at |possible |inconsistent |suspicious )",
+        r"WARNING: (?:CPU: \d|at \S+:\d|\S+:\d+ at |possible |inconsistent |suspicious |\S+ -> \S+ lock order )",
         "WARNING: CPU: 1 PID: 2 at mm/gup.c:229 f+0x64/0x100",
     ),
     Shape("cut_here", r"-{6,} ?\[ ?cut here ?\]", "------------[ cut here ]------------"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from kvmlab.text.reader import read_text
 from kvmlab.text.record import Role
 from tests.text.test_containers import LOG, MESSAGES, check, messages
 
@@ -123,3 +126,38 @@ def test_elisions_are_not_log():
     first, *rest = LOG.splitlines()
     text = check("\n".join([first, "[...]", "... skipped ...", *rest, "<snip>", ""]).encode())
     assert messages(text) == MESSAGES
+
+
+def test_endings_that_a_terminal_program_wrote_out() -> None:
+    text = read_text("[    1.000000] BUG: Bad page state␍␊\n[    1.000001] page: refcount:0␍␊\n".encode())
+    assert [record.text for record in text.logs()] == ["BUG: Bad page state", "page: refcount:0"]
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "[Wed Dec 19 03:36:07 2018] ",
+        "Dec 19 03:36:07 draig kernel: ",
+        "2018-12-19T03:36:07.123456+00:00 draig kernel: ",
+        "kern  :alert : [    1.000000] ",
+    ],
+)
+def test_quoted_logs_of_any_prefix(time: str) -> None:
+    rows = ["BUG: Bad page state in process loader  pfn:12345", "page dumped because: nonzero mapcount", " <TASK>"]
+    text = read_text("".join(f"> {time}{row}\n" for row in rows).encode())
+    assert [record.text for record in text.logs()] == rows
+
+
+def test_module_list_broken_within_a_further_record() -> None:
+    names = " ".join(f"module_{n:03}" for n in range(90))
+    text = read_text(
+        f"<4>[    1.000000] Modules linked in: kvm ttm tun\n<4>[    1.000001]  {names[:900]}\n{names[900:]}\n"
+        "<4>[    1.000002]  last_one another_one the_end\n<4>[    1.000003] CPU: 1 PID: 2 Comm: x\n".encode()
+    )
+    assert [record.text for record in text.logs()][1:3] == [f" {names}", " last_one another_one the_end"]
+
+
+def test_journal_without_host_names() -> None:
+    raw = b"[  349.123493] systemd[1]: x\n[  372.540188] kernel:  <TASK>\n[  372.540189] kernel: RIP: 0010:f\n"
+    text = read_text(raw)
+    assert [record.text for record in text.logs()][1:] == [" <TASK>", "RIP: 0010:f"]
