@@ -11,6 +11,7 @@ from kvmlab.report import fast_rows as r
 from kvmlab.report.log import find_reports
 from kvmlab.report.records import Kind, Report
 from kvmlab.report.repeats import fold_repeats
+from kvmlab.report.scan_copies import exact_copies
 from kvmlab.report.scan_groups import light_reports
 from kvmlab.report.scan_result import Scan, title_of
 from kvmlab.report.scan_rows import without
@@ -22,24 +23,51 @@ from kvmlab.text.span import Span
 _K = np.uint64(0x9E3779B97F4A7C15)
 
 
-def folded(scan: Scan, text: Stretches) -> Scan:
+def folded(scan: Scan, text: Stretches, interleaved: bool) -> Scan:
     """The scan with copies put together, as `fold_repeats` does it for the reports of a `Log`.
 
     Args:
         scan: rows and reports in the order of the text.
         text: where the bytes of rows can be read once more.
+        interleaved: whether lines name their callers.
+    """
+    named = _named_alike(scan)
+    # What is alike in name with a report of the tolerant parser is compared as a report.
+    suspects = np.setdiff1d(_doubtful_rows(scan.rows), named, assume_unique=True)
+    if not len(suspects):
+        return _compared(scan, text, named, {})
+    gone = np.zeros(len(scan.rows), bool)
+    copies, counts = exact_copies(scan.rows, suspects, text, interleaved)
+    gone[copies] = True
+    now = np.cumsum(~gone) - 1
+    rest = replace(scan, rows=without(scan.rows, gone))
+    counts = {int(now[i]): n for i, n in counts.items()}
+    # Most logs hold nothing else twice.
+    return _compared(rest, text, np.union1d(_doubtful_rows(rest.rows), now[named]), counts)
+
+
+def _named_alike(scan: Scan) -> Any:
+    """Rows with the title of a report of the tolerant parser (numpy int64)."""
+    bad = [report for report in scan.reports if report.kind is Kind.BAD_PAGE and report.title]
+    titles = {_words(report.title) for report in bad}
+    pfns = np.array(sorted({report.pfn for report in bad if report.pfn is not None}), np.uint64)
+    alike = np.flatnonzero(np.isin(scan.rows[:, r.PFN].view(np.uint64), pfns)).tolist() if len(pfns) else []
+    return np.array([i for i in alike if _words(title_of(scan, i)) in titles], np.int64)
+
+
+def _compared(scan: Scan, text: Stretches, doubtful: Any, copies: dict[int, int]) -> Scan:
+    """The scan with those rows put together that are copies when they are compared as reports.
+
+    Args:
+        scan: rows and reports in the order of the text.
+        text: where the bytes of rows can be read once more.
+        doubtful: rows that another report could be a copy of, in order (numpy int64).
+        copies: how many copies of a row are known already.
     """
     rows, reports = scan.rows, scan.reports
-    doubtful = _doubtful_rows(rows)
-    titles = {_words(report.title) for report in reports if report.kind is Kind.BAD_PAGE and report.title}
-    if titles:
-        pfns = np.array(sorted({x.pfn for x in reports if x.pfn is not None and x.kind is Kind.BAD_PAGE}), np.uint64)
-        for i in np.flatnonzero(np.isin(rows[:, r.PFN].view(np.uint64), pfns)).tolist():
-            if _words(title_of(scan, i)) in titles:
-                doubtful.add(i)
-    if not doubtful and len(reports) < 2:
-        return scan
-    chosen = sorted(doubtful)
+    if not len(doubtful) and len(reports) < 2:
+        return replace(scan, repeats=copies)
+    chosen = doubtful.tolist()
     held: list[Report] = [replace(report, index=-1 - k) for k, report in enumerate(reports)]
     held += _as_reports(scan, text, chosen)
     kept = fold_repeats(sorted(held, key=lambda x: (x.span.first_line, x.span.last_line)))
@@ -54,7 +82,11 @@ def folded(scan: Scan, text: Stretches) -> Scan:
         else:
             gone[row] = False
     now = np.cumsum(~gone) - 1
-    repeats = {int(now[places[x.span]]): len(x.repeats) for x in kept if x.repeats and x.span in places}
+    repeats = {int(now[i]): n for i, n in copies.items() if not gone[i]}
+    for report in kept:
+        if report.repeats and (row := places.get(report.span)) is not None:
+            further = sum(copies.get(places[span], 0) for span in report.repeats if span in places)
+            repeats[int(now[row])] = len(report.repeats) + copies.get(row, 0) + further
     return replace(scan, rows=without(rows, gone), reports=others, repeats=repeats)
 
 
@@ -62,10 +94,10 @@ def _words(title: str | None) -> str:
     return " ".join((title or "").split())
 
 
-def _doubtful_rows(rows: Any) -> set[int]:
+def _doubtful_rows(rows: Any) -> Any:
     """Rows that another one could be a copy of: the same pfn and time, or without times the same facts."""
     if not len(rows):
-        return set()
+        return np.empty(0, np.int64)
     timed = rows[:, r.TIME_US] >= 0
     with np.errstate(over="ignore"):
         key = rows[:, r.PFN].view(np.uint64) * _K
@@ -76,9 +108,9 @@ def _doubtful_rows(rows: Any) -> set[int]:
                 key = np.where(timed, key, (key ^ rows[:, column].view(np.uint64)) * _K)
     ordered = np.sort(key)
     if not (ordered[1:] == ordered[:-1]).any():
-        return set()
+        return np.empty(0, np.int64)
     _, which, counts = np.unique(key, return_inverse=True, return_counts=True)
-    return set(np.flatnonzero(counts[which] > 1).tolist())
+    return np.flatnonzero(counts[which] > 1)
 
 
 def _as_reports(scan: Scan, text: Stretches, chosen: list[int]) -> list[Report]:

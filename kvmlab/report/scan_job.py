@@ -245,6 +245,7 @@ class Job:
         return folded(
             Scan(self.name, self.engine.name, size, self.lines, rows, self.engine.lexicon, self.reports),
             self.regions.text,
+            self.regions.interleaved,
         )
 
 
