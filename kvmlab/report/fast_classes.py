@@ -10,9 +10,13 @@ from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_hash import bytes_hash, find_key, register_hash
 from kvmlab.report.fast_outside import learn
 from kvmlab.report.fast_report import BUG_BAD, is_title, read_cpu, read_flags, read_page, read_words
-from kvmlab.report.fast_simd import word_at
+from kvmlab.report.fast_simd import lowest_bit, word_at
 
 _EIGHT = np.uint64(8)
+_BLANKS = np.uint64(int.from_bytes(b" " * 8, "little"))
+# Heads, by four bytes, of lines that have numbers of their own.
+FOUR = np.uint64((1 << 32) - 1)
+RAW4, CPU4 = np.uint64(int.from_bytes(b"raw:", "little")), np.uint64(int.from_bytes(b"CPU:", "little"))
 _FIVE, _SIX = np.uint64((1 << 40) - 1), np.uint64((1 << 48) - 1)
 (_PAGE5, _RAW5, _CPU5, _PID5, _HEAD6, _FLAGS6, _ANON6, _KSM6, _PAGE6) = (
     np.uint64(int.from_bytes(word, "little"))
@@ -21,21 +25,19 @@ _FIVE, _SIX = np.uint64((1 << 40) - 1), np.uint64((1 << 48) - 1)
 
 
 @njit(nogil=True, cache=True, forceinline=True)
-def message_key(b, m, q, seed, style, salts, scratch):  # type: ignore[no-untyped-def]
+def message_key(b, m, q, seed, style, salts):  # type: ignore[no-untyped-def]
     """Key of a message inside a report."""
-    i = m
-    while i < q and b[i] == 32 and i - m < 8:
-        i += 1
+    i = m + (lowest_bit(word_at(b, m) ^ _BLANKS) >> 3)
     salt = seed ^ np.uint64((r.MESSAGE * 64 + style) * 16)
     # Registers are printed with their names in front of colons; their values do not matter to a report's row.
     named = q - i > 8 and (b[i + 2] == 58 or b[i + 3] == 58 or b[i + 4] == 58)
     if named and b[i] != 104 and not (b[i] == 67 and b[i + 1] == 111):
-        return register_hash(b, m, q, salt ^ _EIGHT, salts, scratch)
-    return bytes_hash(b, m, q, salt, salts, scratch)
+        return register_hash(b, m, q, salt ^ _EIGHT, salts)
+    return bytes_hash(b, m, q, salt, salts)
 
 
 @njit(nogil=True, cache=True)
-def line_class(b, start, m, q, row, unknown, state, table, mask, seed, style, salts, scratch):  # type: ignore[no-untyped-def]
+def line_class(b, start, m, q, row, unknown, state, table, mask, seed, style, salts):  # type: ignore[no-untyped-def]
     """Class of a line of a report, its number, its hash, and whether there is something in it to be learned.
 
     Lines with numbers of their own are read into the row.
@@ -55,11 +57,11 @@ def line_class(b, start, m, q, row, unknown, state, table, mask, seed, style, sa
         if six == _FLAGS6 or six == _ANON6 or six == _KSM6 or six == _PAGE6:  # noqa: SIM109
             return np.int64(g.FLAGS if read_flags(b, m, q, row) else g.BAD), nothing, none, False
         if five == _CPU5 or five == _PID5:  # noqa: SIM109
-            how, at, to, key = read_cpu(b, m, q, row, table, mask, seed, salts, scratch)
+            how, at, to, key = read_cpu(b, m, q, row, table, mask, seed, salts)
             if how == 2:
                 learn(unknown, state, r.TASK, at, to, 0, key)
             return np.int64(g.CPU if how == 1 else g.BAD), nothing, none, how == 2
-    key = message_key(b, m, q, seed, style, salts, scratch)
+    key = message_key(b, m, q, seed, style, salts)
     slot = find_key(table, mask, key)
     if slot < 0:
         learn(unknown, state, r.MESSAGE, start, q, m - start, key)

@@ -9,6 +9,7 @@ import numpy as np
 
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_chunk import Chunk, Found, TooShort
+from kvmlab.report.fast_grammar import MAX_LINES
 from kvmlab.report.fast_known import Known, Room
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.fast_meaning import LOOSE, MAX_ENTRIES, PREFIX_BYTES, Template, prefix_end
@@ -104,7 +105,7 @@ class CompiledEngine:
                 chunk.data, at, chunk.hi, chunk.stop, chunk.at_end, shapes, forms, n, table,
                 np.int64(len(table) // 4 - 1), known.seed, known.salts, self._own_seed, known.steps, known.look,
                 known.holds, known.n_holds, room.rows, np.int64(len(room.rows) - 2), room.marks,
-                np.int64(len(room.marks) // r.N_MARK - 2), room.unknown, state, room.scratch, room.quiet, room.ends,
+                np.int64(len(room.marks) // r.N_MARK - 2), room.unknown, state, room.quiet, room.ends,
                 room.trail, room.seen,
             )  # fmt: skip
             if state[S_SHORT] == NEEDS_ROOM:
@@ -137,8 +138,8 @@ class CompiledEngine:
             held = Room(
                 np.empty((n_rows, r.N_COLUMNS), np.int64), np.empty(n_marks * r.N_MARK, np.int64),
                 np.empty(_ROOM_UNKNOWN * r.N_UNKNOWN, np.int64), np.zeros(N_STATE, np.int64),
-                np.zeros(64, np.uint8), np.zeros(NEAR, np.uint64), np.zeros(MOST_ENDS, np.int64),
-                np.zeros(MOST_TRAIL, np.int64), np.zeros(SEEN, np.int64),
+                np.zeros(NEAR, np.uint64), np.zeros(MOST_ENDS, np.int64),
+                np.zeros(MOST_TRAIL + 2 * MAX_LINES + 8, np.int64), np.zeros(SEEN, np.int64),
             )  # fmt: skip
             self._known.rooms.room = held
         return held

@@ -6,9 +6,9 @@ import numpy as np
 from numba import njit
 
 from kvmlab.report.fast_numbers import ALL, ONE, below
-from kvmlab.report.fast_simd import folded_product, hex_mask, window_to, word_at
+from kvmlab.report.fast_simd import hex_mask, window_hash, word_at
 
-_K = np.uint64(0x9E3779B97F4A7C15)
+_K, NONE = np.uint64(0x9E3779B97F4A7C15), np.uint64(0)
 
 
 def literal(word: bytes) -> tuple[int, np.uint64, np.uint64, int, np.uint64]:
@@ -38,41 +38,29 @@ def mixed(value, word):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, forceinline=True)
-def _folded(b, p, salts):  # type: ignore[no-untyped-def]
-    """Sixty-four bytes in one word; no step waits for the one before."""
-    return (
-        folded_product(word_at(b, p) ^ salts[0], word_at(b, p + 8) ^ salts[1])
-        + folded_product(word_at(b, p + 16) ^ salts[2], word_at(b, p + 24) ^ salts[3])
-        + folded_product(word_at(b, p + 32) ^ salts[4], word_at(b, p + 40) ^ salts[5])
-        + folded_product(word_at(b, p + 48) ^ salts[6], word_at(b, p + 56) ^ salts[7])
-    )
-
-
-@njit(nogil=True, cache=True)
-def bytes_hash(b, p, q, seed, salts, scratch):  # type: ignore[no-untyped-def]
-    """Hash of the bytes from `p` to `q`; `scratch` has room for 64 bytes."""
+def bytes_hash(b, p, q, seed, salts):  # type: ignore[no-untyped-def]
+    """Hash of the bytes from `p` to `q`."""
     value = seed ^ np.uint64(q - p)
     while q - p > 64:
-        value = mixed(value, _folded(b, p, salts))
+        value = window_hash(b, p, False, NONE, ALL, salts, value)
         p += 64
-    window_to(b, p, False, np.uint64(0), below(q - p), scratch)
-    return mixed(value, _folded(scratch, 0, salts)) | ONE
+    return window_hash(b, p, False, NONE, below(q - p), salts, value) | ONE
 
 
 @njit(nogil=True, cache=True)
-def register_hash(b, p, q, seed, salts, scratch):  # type: ignore[no-untyped-def]
+def register_hash(b, p, q, seed, salts):  # type: ignore[no-untyped-def]
     """Hash of a line of registers in which every run of four and more hexadecimal digits counts by its length only."""
-    return _blotted_hash(b, p, q, seed, salts, scratch, False)
+    return _blotted_hash(b, p, q, seed, salts, False)
 
 
 @njit(nogil=True, cache=True)
-def plain_hash(b, p, q, seed, salts, scratch):  # type: ignore[no-untyped-def]
+def plain_hash(b, p, q, seed, salts):  # type: ignore[no-untyped-def]
     """The same with a zero for every other digit, too."""
-    return _blotted_hash(b, p, q, seed, salts, scratch, True)
+    return _blotted_hash(b, p, q, seed, salts, True)
 
 
 @njit(nogil=True, cache=True, forceinline=True)
-def _blotted_hash(b, p, q, seed, salts, scratch, zeros):  # type: ignore[no-untyped-def]
+def _blotted_hash(b, p, q, seed, salts, zeros):  # type: ignore[no-untyped-def]
     value = seed ^ np.uint64(q - p)
     goes_on = False
     while True:
@@ -84,8 +72,7 @@ def _blotted_hash(b, p, q, seed, salts, scratch, zeros):  # type: ignore[no-unty
         if goes_on:
             runs |= digits & ~(digits + ONE)
         goes_on = (runs >> np.uint64(63)) != 0
-        window_to(b, p, zeros, runs, ALL if q - p >= 64 else below(q - p), scratch)
-        value = mixed(value, _folded(scratch, 0, salts))
+        value = window_hash(b, p, zeros, runs, below(q - p), salts, value)
         p += 64
         if p >= q:
             return value | ONE

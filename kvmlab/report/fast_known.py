@@ -22,7 +22,6 @@ class Room:
     marks: Any
     unknown: Any
     state: Any
-    scratch: Any
     quiet: Any
     ends: Any
     trail: Any
@@ -31,7 +30,7 @@ class Room:
 
 @dataclass(slots=True)
 class Table:
-    """An open hash table, four words an entry (key, class, number, hash); a bigger one takes over when half full."""
+    """An open hash table, four words an entry (key, class, number, hash); bigger when a quarter is full."""
 
     size: int
     used: int = 0
@@ -46,7 +45,7 @@ class Table:
 
     def add(self, key: int, found: int, number: int, mix: int) -> None:
         """Puts an entry in."""
-        if 2 * (self.used + 1) > len(self.words) // 4:
+        if 4 * (self.used + 1) > len(self.words) // 4:
             held = self.words.reshape(-1, 4)
             bigger = Table(len(self.words) // 2)
             for row in held[held[:, 0] != 0].tolist():
@@ -75,7 +74,7 @@ class Known:
         self.rooms = threading.local()
         # Hashes differ from run to run, so that no text can be made to collide.
         self.seed = np.uint64(int.from_bytes(os.urandom(8), "little"))
-        self.salts = np.frombuffer(os.urandom(64), np.uint64).copy()
+        self.salts = np.frombuffer(os.urandom(128), np.uint64).copy()
         self.styles: list[str] = []
         self.table = Table(1 << 12)
         self.steps = np.frombuffer(g.step_table(), np.uint8).copy()

@@ -24,7 +24,7 @@ from kvmlab.report.fast_simd import (
 
 # How far two vectors of a line lie apart where patterns of up to nine bytes are looked for in it.
 _STEP = 56
-# How far ends of lines are looked up at a time; a multiple of a vector.
+# How far ends of lines are looked up at a time, at most; a multiple of a vector.
 PIECE = 1 << 14
 _TWO, _THREE = np.uint64(2), np.uint64(3)
 
@@ -57,26 +57,6 @@ def three_tables(words: Sequence[bytes]) -> bytes:
 
 
 @njit(nogil=True, cache=True, forceinline=True)
-def index_lines(b, p, stop, ends, most):  # type: ignore[no-untyped-def]
-    """Writes where the lines from `p` on end; how many ends there are, and up to where they are known."""
-    n = 0
-    enough = p + PIECE
-    while p < stop and (p < enough or n == 0) and n + 64 < most:
-        feeds = equal_mask(b, p, 10)
-        ends[n] = p + lowest_bit(feeds)
-        more = feeds & (feeds - ONE)
-        ends[n + 1] = p + lowest_bit(more)
-        k = n + 2
-        n += count_bits(feeds)
-        while k < n:
-            more &= more - ONE
-            ends[k] = p + lowest_bit(more)
-            k += 1
-        p += 64
-    return n, min(p, stop)
-
-
-@njit(nogil=True, cache=True, forceinline=True)
 def trimmed(b, start, end):  # type: ignore[no-untyped-def]
     """The end of a line without carriage returns."""
     while end > start and b[end - 1] == 13:
@@ -84,7 +64,17 @@ def trimmed(b, start, end):  # type: ignore[no-untyped-def]
     return end
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, forceinline=True)
+def count_lines(b, p, q):  # type: ignore[no-untyped-def]
+    """How many line feeds stand from `p` to `q`."""
+    n = 0
+    while p < q:
+        n += count_bits(equal_mask(b, p, 10) & below(q - p))
+        p += 64
+    return n
+
+
+@njit(nogil=True, cache=True, forceinline=True)
 def line_end(b, p, stop):  # type: ignore[no-untyped-def]
     """Where the line that `p` is in ends: at its line feed, or at `stop`."""
     while p < stop:
@@ -119,43 +109,77 @@ def _file_at(b, at):  # type: ignore[no-untyped-def]
     return n > 0 and b[at + n] == 58 and b[at + n + 1] >= 48 and b[at + n + 1] <= 57
 
 
+@njit(nogil=True, cache=True, forceinline=True)
+def mask_by_lookup(b, p, tables, pieces, n_pieces):  # type: ignore[no-untyped-def]
+    """Where in 64 bytes hints may begin, for processors that look them up."""
+    return lookup_mask(b, p, tables)
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def mask_by_compare(b, p, tables, pieces, n_pieces):  # type: ignore[no-untyped-def]
+    """Where in 64 bytes hints may begin, for all other processors."""
+    opened = equal_mask(b, p, 91)
+    found = odd_mask(b, p) | (equal_mask(b, p, 43) & equal_mask(b, p + 1, 48)) | (opened & equal_mask(b, p + 1, 60))
+    for i in range(n_pieces):
+        held = equal_mask(b, p, pieces[4 * i]) & equal_mask(b, p + 1, pieces[4 * i + 1])
+        found |= held & equal_mask(b, p + 2, pieces[4 * i + 2])
+    return found | (equal_mask(b, p, 46) & letter_mask(b, p + 1))
+
+
+# A superset of what `line_hints` finds.
+hint_mask = mask_by_lookup if HAS_LOOKUP else mask_by_compare
+
+
 @njit(nogil=True, cache=True)
-def _next_by_lookup(b, p, to, tables, pieces, n_pieces):  # type: ignore[no-untyped-def]
+def first_hint(b, p, found):  # type: ignore[no-untyped-def]
+    """The first of the places from `p` on that `found` has bits for, but for dots that begin no ending of a file."""
+    while found:
+        at = p + lowest_bit(found)
+        if b[at] != 46 or _file_at(b, at):
+            return at
+        found &= found - ONE
+    return p + 64
+
+
+@njit(nogil=True, cache=True)
+def next_hint(b, p, to, tables, pieces, n_pieces):  # type: ignore[no-untyped-def]
+    """From `p` on, the first place before `to` that a hint may begin at; a place not before `to` if there is none."""
     while p < to:
-        found = lookup_mask(b, p, tables)
-        while found:
-            at = p + lowest_bit(found)
-            if b[at] != 46 or _file_at(b, at):
-                return at
-            found &= found - ONE
+        found = hint_mask(b, p, tables, pieces, n_pieces)
+        at = first_hint(b, p, found) if found else p + 64
+        if at < p + 64:
+            return at
         p += 64
     return p
 
 
-@njit(nogil=True, cache=True)
-def _next_by_compare(b, p, to, tables, pieces, n_pieces):  # type: ignore[no-untyped-def]
-    while p < to:
-        opened = equal_mask(b, p, 91)
-        found = odd_mask(b, p) | (equal_mask(b, p, 43) & equal_mask(b, p + 1, 48)) | (opened & equal_mask(b, p + 1, 60))
-        for i in range(n_pieces):
-            held = equal_mask(b, p, pieces[4 * i]) & equal_mask(b, p + 1, pieces[4 * i + 1])
-            found |= held & equal_mask(b, p + 2, pieces[4 * i + 2])
-        dots = equal_mask(b, p, 46) & letter_mask(b, p + 1)
-        while dots:
-            at = p + lowest_bit(dots)
-            if _file_at(b, at):
-                found |= ONE << np.uint64(at - p)
-                break
-            dots &= dots - ONE
-        if found:
-            return p + lowest_bit(found)
+@njit(nogil=True, cache=True, forceinline=True)
+def index_lines(b, p, stop, ends, most, reach, tables, pieces, n_pieces):  # type: ignore[no-untyped-def]
+    """Writes where the lines of the next `reach` bytes end, but no further than to the first place that may be a hint.
+
+    It says how many ends there are, up to where they are known, and up to where there is surely no hint.
+    """
+    n = 0
+    enough, hint = p + reach, np.int64(-1)
+    while p < stop and (p < enough or n == 0) and n + 64 < most:
+        feeds = equal_mask(b, p, 10) & below(stop - p)
+        ends[n] = p + lowest_bit(feeds)
+        more = feeds & (feeds - ONE)
+        ends[n + 1] = p + lowest_bit(more)
+        k = n + 2
+        n += count_bits(feeds)
+        while k < n:
+            more &= more - ONE
+            ends[k] = p + lowest_bit(more)
+            k += 1
+        found = hint_mask(b, p, tables, pieces, n_pieces)
+        if found and hint < 0:
+            at = first_hint(b, p, found)
+            if at < p + 64:
+                # The end of its line is still looked up.
+                hint, enough = at, p
         p += 64
-    return p
-
-
-# From `p` on, the first place before `to` that a hint could begin at; a place not before `to` if there is none.
-# A superset of what `line_hints` finds, for any number of lines at once.
-next_hint = _next_by_lookup if HAS_LOOKUP else _next_by_compare
+    return n, min(p, stop), p if hint < 0 else hint
 
 
 @njit(nogil=True, cache=True)

@@ -15,22 +15,20 @@ from kvmlab.report.fast_lines import PIECE, index_lines, line_hints, next_hint, 
 from kvmlab.report.fast_outside import (
     BEHIND,
     beginning_key,
+    is_near,
     loose,
     mark,
-    near_slot,
     outside,
+    pass_quiet,
     template_of,
     time_of,
 )
 from kvmlab.report.fast_report import BUG_BAD, is_title
 from kvmlab.report.fast_simd import data_of, word_at
 from kvmlab.report.fast_state import (
-    C_END,
-    C_ENDS,
     C_LAST,
     C_LINE,
     C_P,
-    C_SCANNED,
     ENDS,
     HAS_TO_LEARN,
     LOOK_ON,
@@ -57,11 +55,12 @@ from kvmlab.report.fast_state import (
     S_UNKNOWN,
     STANDS_BEHIND,
     T_CALLER,
+    T_FIRST,
     UNKNOWN,
     WANTED,
 )
 
-# How far hints are looked for behind a report; twice as far each time that there is none.
+# How far ends of lines and hints are looked for behind a report; then twice as far each time.
 _AHEAD = 256
 
 
@@ -81,8 +80,8 @@ def _remember(state, marks, p, line):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def read_chunk(  # type: ignore[no-untyped-def]
     data, lo, hi, stop, at_end, shapes_a, forms_a, n_templates, table_a, mask, seed, salts_a, own_seed,
-    steps_a, tables_a, holds_a, n_holds, rows_a, max_rows, marks_a, max_marks, unknown_a, state_a, scratch_a, quiet_a,
-    ends_a, trail_a, seen_a,
+    steps_a, tables_a, holds_a, n_holds, rows_a, max_rows, marks_a, max_marks, unknown_a, state_a, quiet_a, ends_a,
+    trail_a, seen_a,
 ):  # fmt: skip
     """Reads the lines that begin in [lo, hi), and the rest of a report that begins there.
 
@@ -101,22 +100,33 @@ def read_chunk(  # type: ignore[no-untyped-def]
     steps, tables, holds, marks, unknown, state = (
         data_of(steps_a), data_of(tables_a), data_of(holds_a), data_of(marks_a), data_of(unknown_a), data_of(state_a),
     )  # fmt: skip
-    scratch, quiet, ends, trail, seen = (
-        data_of(scratch_a), data_of(quiet_a), data_of(ends_a), data_of(trail_a), data_of(seen_a),
-    )  # fmt: skip
+    quiet, ends, trail, seen = data_of(quiet_a), data_of(ends_a), data_of(trail_a), data_of(seen_a)
     row = data_of(rows_a[state[S_ROWS]])
     p, line, last = lo, state[C_LINE], np.int64(-1)
-    k, n, scanned = np.int64(0), np.int64(0), lo
+    # Ends of lines: the number of the next, how many are known, up to where, and how far to look on.
+    k, n, scanned, reach = np.int64(0), np.int64(0), lo, np.int64(_AHEAD)
     own_lines = np.int64(-1)
     # Up to where there is surely no hint, and how far to look on.
-    clear, ahead = lo, _AHEAD
+    clear, ahead = lo, np.int64(_AHEAD)
     while p < stop and p < hi:
         if state[S_UNKNOWN] > 0 and p - state[R_P] > LOOK_ON:
             state[S_SHORT] = HAS_TO_LEARN
             break
         if k == n:
-            n, scanned = index_lines(b, scanned, stop, ends, MOST_ENDS)
+            known = scanned
+            n, scanned, hint_at = index_lines(b, known, stop, ends, MOST_ENDS, reach, tables, holds, n_holds)
+            if clear >= known:
+                clear = max(clear, hint_at)
             k = np.int64(0)
+            reach = min(2 * reach, np.int64(PIECE))
+        if last >= 0 and k < n and ends[k] <= clear and forms[last * N_FORM + T_FIRST] != 0:
+            first = k
+            p, k = pass_quiet(
+                b, p, hi, clear, k, n, ends, shapes, last, forms[last * N_FORM], seed, salts, quiet
+            )  # fmt: skip
+            line += k - first
+            if k == n or p >= hi:
+                continue
         end = stop if k == n else ends[k]
         t = template_of(b, p, end - p, shapes, forms, n_templates, last)
         m = p
@@ -128,13 +138,13 @@ def read_chunk(  # type: ignore[no-untyped-def]
             if end - m >= 8 and not (word_at(b, m) == BUG_BAD and is_title(b, m, end)):
                 if end > clear:
                     clear = next_hint(b, max(p, clear), min(end + ahead, stop), tables, holds, n_holds)
-                    ahead = min(2 * ahead, PIECE)
+                    ahead = min(2 * ahead, np.int64(PIECE))
                 if end <= clear and end < stop:
                     key = beginning_key(word_at(b, m), seed ^ BEHIND)
-                    if quiet[near_slot(key)] != key:
+                    if not is_near(quiet, key):
                         _remember(state, marks, p, line)
                         verdict = outside(
-                            b, p, m, end, False, unknown, state, table, mask, seed, salts, scratch, quiet
+                            b, p, m, end, False, unknown, state, table, mask, seed, salts, quiet
                         )  # fmt: skip
                         if verdict == WANTED or verdict == UNKNOWN:  # noqa: SIM109
                             us = time_of(b, p, forms, t, state)
@@ -163,19 +173,16 @@ def read_chunk(  # type: ignore[no-untyped-def]
         line += 1
         if t >= 0 and q - m >= 31 and word_at(b, m) == BUG_BAD and is_title(b, m, q):
             us = time_of(b, start, forms, t, state)
-            state[C_P], state[C_LINE], state[C_END], state[C_ENDS], state[C_SCANNED], state[C_LAST] = (
-                p, line, k, n, scanned, last,
-            )  # fmt: skip
+            state[C_P], state[C_LINE] = p, line
             does, last_us = read_report(
                 b, start, m, q, us, t, hi, stop, at_end, row, shapes, forms, n_templates, table, mask, seed, salts,
-                own_seed, steps, unknown, state, scratch, quiet, ends, trail, seen,
+                own_seed, steps, unknown, state, quiet, trail, seen,
             )  # fmt: skip
-            p, line, k, n, scanned, last = (
-                state[C_P], state[C_LINE], state[C_END], state[C_ENDS], state[C_SCANNED], state[C_LAST],
-            )  # fmt: skip
+            p, line, last = state[C_P], state[C_LINE], state[C_LAST]
+            k, n, scanned, reach = np.int64(0), np.int64(0), p, np.int64(_AHEAD)
             if p > hi:
                 own_lines = state[S_LINES]
-            ahead = _AHEAD
+            clear, ahead = max(clear, p), np.int64(_AHEAD)
             if does == NEEDS_MORE:
                 state[S_SHORT] = NEEDS_TEXT
                 break
@@ -196,7 +203,7 @@ def read_chunk(  # type: ignore[no-untyped-def]
             continue
         kind = r.WANTED
         if t < 0:
-            begins = loose(b, start, q, unknown, state, table, mask, own_seed, salts, scratch)
+            begins = loose(b, start, q, unknown, state, table, mask, own_seed, salts)
             if begins == 1:
                 continue
             kind = r.LOOSE
@@ -204,7 +211,7 @@ def read_chunk(  # type: ignore[no-untyped-def]
                 # As long as it may have a prefix, it is not known what its message is.
                 mark(marks, state, start, p, line - 1, np.int64(1), r.BARE, np.int64(-1), np.int64(-1))
                 continue
-        verdict = outside(b, start, m, q, hint, unknown, state, table, mask, seed, salts, scratch, quiet)
+        verdict = outside(b, start, m, q, hint, unknown, state, table, mask, seed, salts, quiet)
         if verdict == WANTED or verdict == UNKNOWN:  # noqa: SIM109
             kind = r.WANTED if t >= 0 else r.BARE
         elif t >= 0:

@@ -38,10 +38,14 @@ BEHIND, BARE = np.uint64(r.BEGINNING * 64 + 1), np.uint64(r.BEGINNING * 64)
 @njit(nogil=True, cache=True, forceinline=True)
 def template_of(b, p, room, shapes, forms, n, last):  # type: ignore[no-untyped-def]
     """The template that a line begins with, -1 if none; that of the line before is tried first where it is safe."""
-    if last >= 0 and forms[last * N_FORM + T_FIRST] and has_shape(b, p, room, shapes, last * 128, forms[last * N_FORM]):
+    if (
+        last >= 0
+        and forms[last * N_FORM + T_FIRST]
+        and has_shape(b, p, room, shapes, last * r.PREFIX_ROOM, forms[last * N_FORM])
+    ):
         return last
     for i in range(n):
-        if has_shape(b, p, room, shapes, i * 128, forms[i * N_FORM]):
+        if has_shape(b, p, room, shapes, i * r.PREFIX_ROOM, forms[i * N_FORM]):
             return np.int64(i)
     return np.int64(-1)
 
@@ -109,13 +113,52 @@ def beginning_key(word, seed):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, forceinline=True)
-def near_slot(key):  # type: ignore[no-untyped-def]
-    """Place of a key in the small table of quiet beginnings."""
-    return np.int64(key >> np.uint64(44)) & (NEAR - 1)
+def is_near(quiet, key):  # type: ignore[no-untyped-def]
+    """Whether a key is in the small table of what is quiet."""
+    place = np.int64(key >> np.uint64(44)) & (NEAR - 1)
+    return quiet[place] == key or quiet[place ^ 1] == key
 
 
 @njit(nogil=True, cache=True)
-def outside(b, start, p, q, hint, unknown, state, table, mask, seed, salts, scratch, quiet):  # type: ignore[no-untyped-def]
+def put_near(quiet, key):  # type: ignore[no-untyped-def]
+    """Puts a key into the small table; of two that are in its way, one goes."""
+    place = np.int64(key >> np.uint64(44)) & (NEAR - 1)
+    if quiet[place] != 0:
+        place ^= 1
+    quiet[place] = key
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def whole_seed(seed, behind):  # type: ignore[no-untyped-def]
+    """What the hash of a whole line outside reports begins with, behind a prefix or without one."""
+    return seed ^ np.uint64(r.WHOLE * 64 + behind)
+
+
+@njit(nogil=True, cache=True)
+def pass_quiet(b, p, hi, clear, k, n, ends, shapes, t, length, seed, salts, quiet):  # type: ignore[no-untyped-def]
+    """Passes lines that are known to be quiet; where the first other one begins, and the number of its end.
+
+    Args:
+        b, p, hi: the text; lines that begin behind `hi` are left.
+        clear: up to where there is surely no hint.
+        k, n, ends: number of the first line's end among those known, how many are, and they.
+        shapes, t, length: the template that all of them must have.
+    """
+    while k < n and p < hi:
+        end = ends[k]
+        if end > clear or end - p < length + 8 or not has_shape(b, p, end - p, shapes, t * r.PREFIX_ROOM, length):
+            break
+        m = p + length
+        if not is_near(quiet, beginning_key(word_at(b, m), seed ^ BEHIND)):  # noqa: SIM102
+            if not is_near(quiet, plain_hash(b, m, end, whole_seed(seed, 1), salts)):
+                break
+        p = end + 1
+        k += 1
+    return p, k
+
+
+@njit(nogil=True, cache=True)
+def outside(b, start, p, q, hint, unknown, state, table, mask, seed, salts, quiet):  # type: ignore[no-untyped-def]
     """What a message is outside a report: first by its beginning, as a whole only if that or a hint says so."""
     i = p
     while i < q and (b[i] == 32 or b[i] == 9):
@@ -127,8 +170,7 @@ def outside(b, start, p, q, hint, unknown, state, table, mask, seed, salts, scra
         word &= below(8 * (q - i))
     key = beginning_key(word, seed ^ (BEHIND if p > start else BARE))
     # The commonest quiet beginnings are kept apart, in the nearest cache.
-    near = near_slot(key)
-    if not hint and quiet[near] == key:
+    if not hint and is_near(quiet, key):
         return QUIET
     slot = find_key(table, mask, key)
     if slot < 0:
@@ -136,34 +178,30 @@ def outside(b, start, p, q, hint, unknown, state, table, mask, seed, salts, scra
         return UNKNOWN
     begins = np.int64(table[slot + 1])
     if begins == 0 and not hint:
-        quiet[near] = key
+        put_near(quiet, key)
         return QUIET
-    salt = seed ^ (np.uint64(r.WHOLE * 64) + np.uint64(1 if p > start else 0))
+    salt = whole_seed(seed, 1 if p > start else 0)
     # Where digits can be part of the name of a register, short numbers matter.
-    if begins == 2:
-        key = register_hash(b, p, q, salt ^ _EIGHT, salts, scratch)
-    else:
-        key = plain_hash(b, p, q, salt, salts, scratch)
-    near = near_slot(key)
-    if quiet[near] == key:
+    key = register_hash(b, p, q, salt ^ _EIGHT, salts) if begins == 2 else plain_hash(b, p, q, salt, salts)
+    if is_near(quiet, key):
         return QUIET
     slot = find_key(table, mask, key)
     if slot >= 0:
         found = np.int64(table[slot + 1])
         if found == 1:
-            quiet[near] = key
+            put_near(quiet, key)
         return WANTED if found == 2 else (DETAIL if found == 3 else QUIET)
     learn(unknown, state, r.WHOLE, start, q, p - start, key)
     return UNKNOWN
 
 
 @njit(nogil=True, cache=True)
-def loose(b, p, q, unknown, state, table, mask, seed, salts, scratch):  # type: ignore[no-untyped-def]
+def loose(b, p, q, unknown, state, table, mask, seed, salts):  # type: ignore[no-untyped-def]
     """What a line without a known template begins with: 1 a program's message, 2 nothing, 0 if that must be learned."""
     end = p
     while end < q and end < p + 128 and not (b[end] == 58 and end + 1 < q and b[end + 1] == 32):
         end += 1
-    key = plain_hash(b, p, end, seed ^ np.uint64(r.PREFIX * 64 + (1 if end - p == 128 else 0)), salts, scratch)
+    key = plain_hash(b, p, end, seed ^ np.uint64(r.PREFIX * 64 + (1 if end - p == 128 else 0)), salts)
     slot = find_key(table, mask, key)
     if slot >= 0:
         return np.int64(table[slot + 1])

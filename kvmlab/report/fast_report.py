@@ -35,7 +35,7 @@ def is_title(b, p, q):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def read_title(b, p, q, row, table, mask, seed, salts, scratch):  # type: ignore[no-untyped-def]
+def read_title(b, p, q, row, table, mask, seed, salts):  # type: ignore[no-untyped-def]
     """The title: 1 if it was read, 0 if not; 2 and the place of the name if the name has to be learned."""
     start = p + _TITLE_BYTES
     if q - start < 7:
@@ -56,7 +56,7 @@ def read_title(b, p, q, row, table, mask, seed, salts, scratch):  # type: ignore
     row[r.PFN] = np.int64(value)
     row[r.PFN_DIGITS] = digits
     row[r.GAP] = i - 4 - end
-    key = bytes_hash(b, start, end, seed ^ np.uint64(r.NAME), salts, scratch)
+    key = bytes_hash(b, start, end, seed ^ np.uint64(r.NAME), salts)
     slot = find_key(table, mask, key)
     if slot < 0:
         return 2, start, end, key
@@ -210,7 +210,7 @@ def read_words(b, p, q, row, keep):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def read_cpu(b, p, q, row, table, mask, seed, salts, scratch):  # type: ignore[no-untyped-def]
+def read_cpu(b, p, q, row, table, mask, seed, salts):  # type: ignore[no-untyped-def]
     """The CPU line: 1 if it was read, 0 if not; 2 and the place of what is behind `Comm: ` if it must be learned."""
     row[r.CPU_NUMBER] = -1
     if holds(b, p, q, _CPU):
@@ -236,7 +236,7 @@ def read_cpu(b, p, q, row, table, mask, seed, salts, scratch):  # type: ignore[n
             return 0, p, p, np.uint64(0)
         i += 8
     row[r.PID] = value
-    key = bytes_hash(b, i, q, seed ^ np.uint64(r.TASK), salts, scratch)
+    key = bytes_hash(b, i, q, seed ^ np.uint64(r.TASK), salts)
     slot = find_key(table, mask, key)
     if slot < 0:
         return 2, i, q, key

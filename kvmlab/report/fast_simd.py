@@ -19,6 +19,8 @@ _BYTE = ir.IntType(8)
 _VECTOR = ir.VectorType(_BYTE, WIDTH)
 _BITS = ir.VectorType(ir.IntType(1), WIDTH)
 _WORD = ir.IntType(64)
+_WORDS, _HALVES = ir.VectorType(_WORD, 8), ir.VectorType(ir.IntType(32), 16)
+_K = 0x9E3779B97F4A7C15
 # Whether the processor looks 64 bytes up in a table of 128 at once.
 HAS_LOOKUP = bool(llvm.get_host_cpu_features().get("avx512vbmi"))
 
@@ -152,14 +154,27 @@ def lookup_mask(typing: Any, base: Any, at: Any, tables: Any) -> Any:
 
 
 @intrinsic
-def window_to(typing: Any, base: Any, at: Any, zeros: Any, blots: Any, within: Any, out: Any) -> Any:
-    """Writes the bytes from `at` on that `within` has bits for to `out`, NUL for the others of the 64.
+def same_mask(typing: Any, base: Any, one: Any, two: Any) -> Any:
+    """Bit i is set where the bytes `one + i` and `two + i` are the same."""
+    signature = types.uint64(_pointer(types.uint8), types.int64, types.int64)
 
-    A zero stands for every digit if `zeros` is true, and wherever `blots` has a bit.
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        found = builder.icmp_unsigned("==", _load(builder, args[0], args[1]), _load(builder, args[0], args[2]))
+        return builder.bitcast(found, _WORD)
+
+    return signature, generate
+
+
+@intrinsic
+def window_hash(typing: Any, base: Any, at: Any, zeros: Any, blots: Any, within: Any, salts: Any, value: Any) -> Any:
+    """A hash with the bytes from `at` on in it that `within` has bits for, of 64; the others count as NUL.
+
+    A zero stands for every digit if `zeros` is true, and wherever `blots` has a bit. `salts` are 16 words.
     """
-    signature = types.void(
-        _pointer(types.uint8), types.int64, types.boolean, types.uint64, types.uint64, _pointer(types.uint8)
-    )
+    signature = types.uint64(
+        _pointer(types.uint8), types.int64, types.boolean, types.uint64, types.uint64, _pointer(types.uint64),
+        types.uint64,
+    )  # fmt: skip
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = _load(builder, args[0], args[1])
@@ -168,24 +183,36 @@ def window_to(typing: Any, base: Any, at: Any, zeros: Any, blots: Any, within: A
         blots = builder.bitcast(builder.or_(args[3], digits), _BITS)
         shown = builder.select(blots, _same(0x30), data)
         shown = builder.select(builder.bitcast(args[4], _BITS), shown, _same(0))
-        builder.store(shown, builder.bitcast(args[5], _VECTOR.as_pointer()), align=1)
-        return context.get_dummy_value()
+        # Twice the sum of products of NH (Black and others, UMAC, 1999): words of 32 bits are added to random ones and
+        # multiplied by pairs; each of the two sums is the same for two texts once in 2**32.
+        sums = []
+        for half in (0, 8):
+            where = builder.gep(args[5], [ir.Constant(_WORD, half)])
+            salt = builder.load(builder.bitcast(where, _HALVES.as_pointer()), align=1)
+            words = builder.bitcast(builder.add(builder.bitcast(shown, _HALVES), salt), _WORDS)
+            odd, even = builder.lshr(words, ir.Constant(_WORDS, [32] * 8)), ir.Constant(_WORDS, [0xFFFFFFFF] * 8)
+            sums.append(builder.mul(builder.and_(words, even), odd))
+        places = ([k + half for k in range(at, 8, 2) for half in (0, 8)] for at in (0, 1))
+        pairs = builder.add(*(_shuffled(builder, sums[0], sums[1], picked) for picked in places))
+        for n in (4, 2):
+            low, high = (_shuffled(builder, pairs, pairs, list(range(at, at + n))) for at in (0, n))
+            pairs = builder.add(low, high)
+        one, two = (builder.extract_element(pairs, ir.Constant(ir.IntType(32), k)) for k in (0, 1))
+        return _folded(builder, builder.xor(one, args[6]), builder.xor(two, ir.Constant(_WORD, _K)))
 
     return signature, generate
 
 
-@intrinsic
-def folded_product(typing: Any, one: Any, two: Any) -> Any:
+def _shuffled(builder: Any, one: Any, two: Any, places: list[int]) -> Any:
+    return builder.shuffle_vector(one, two, ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places))
+
+
+def _folded(builder: Any, one: Any, two: Any) -> Any:
     """Both halves of the 128-bit product of two words, one xored with the other."""
-    signature = types.uint64(types.uint64, types.uint64)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        wide = ir.IntType(128)
-        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
-        high = builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), _WORD)
-        return builder.xor(builder.trunc(product, _WORD), high)
-
-    return signature, generate
+    wide = ir.IntType(128)
+    product = builder.mul(builder.zext(one, wide), builder.zext(two, wide))
+    high = builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), _WORD)
+    return builder.xor(builder.trunc(product, _WORD), high)
 
 
 @intrinsic

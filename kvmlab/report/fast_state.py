@@ -11,16 +11,18 @@ N_FORM = 8
 S_ROWS, S_MARKS, S_UNKNOWN, S_LINES, S_AT, S_FULL, S_STRAY, S_SHORT, S_TAUGHT, S_CALLERS = range(10)
 # Why a chunk could not be read to its end.
 NEEDS_TEXT, NEEDS_ROOM, HAS_TO_LEARN = 1, 2, 3
-# Where it stands: offset, line, number of the line's end among those looked up, how many were, and up to where; the
-# last template; the seconds read last, as shown and as microseconds.
-C_P, C_LINE, C_END, C_ENDS, C_SCANNED, C_LAST, C_SHOWN, C_SECONDS = range(10, 18)
+# Where it stands: offset, line, the last template; the seconds read last, as shown and as microseconds.
+C_P, C_LINE, C_LAST, C_SHOWN, C_SECONDS = range(10, 15)
+# The report that is being read: its state, the place in the trail, hashes of its confirmed and other entries, how many
+# entries there are and are confirmed, whether one is at the bottom of a stack; where its last line begins.
+L_GRAMMAR, L_TRAIL, L_STACK, L_LOOSE, L_FRAMES, L_RELIABLE, L_BOTTOM, L_BEFORE = range(15, 23)
 # Where the first line or report begins that holds something unknown (-1 if none does), and how much there was before
 # it: number of the line, rows, marks, and what stood in the last mark.
-R_P, R_LINE, R_ROWS, R_MARKS, R_STOP, R_LINES, R_LAST_US = range(18, 25)
+R_P, R_LINE, R_ROWS, R_MARKS, R_STOP, R_LINES, R_LAST_US = range(23, 30)
 # How many numbers there are in the trail: of each new stack its hash, how many entries and markers follow, and those:
 # numbers of entries, -1 - 2n where stack n opens, -2 - 2n where it closes.
-S_TRAIL = 25
-N_STATE = 26
+S_TRAIL = 30
+N_STATE = 31
 MOST_TRAIL = 1 << 16
 # Places for hashes of stacks that have been in a trail.
 SEEN = 1 << 14
@@ -31,7 +33,7 @@ QUIET, WANTED, UNKNOWN, DETAIL = 0, 1, 2, 3
 # What a line does to the report that is open: it belongs to it, ends it, stands behind its end, or is not understood.
 # A report that has taught something is read again when that is known; more of the text may be needed to judge.
 GOES_ON, ENDS, STANDS_BEHIND, BREAKS, NEEDS_MORE = 0, 1, 2, 3, 4
-# Entries of the small table of quiet beginnings.
-NEAR = 1024
+# Entries of the small table of quiet beginnings, in pairs.
+NEAR = 2048
 # Ends of lines that are looked up at a time, at most.
 MOST_ENDS = 1 << 15

@@ -17,6 +17,8 @@ from kvmlab.report.fast_numbers import read_decimal, read_hex
 from kvmlab.report.fast_simd import HAS_LOOKUP, data_of
 
 PIECES = [piece_of(word) for word in held_words()]
+TABLES = np.frombuffer(fast_lines.three_tables(PIECES), np.uint8).copy()
+HELD = np.frombuffer(b"".join(PIECES), np.uint8).copy()
 QUIET = (b"abc def ", b"12345 ", b".", b":9", b"+", b"[x", b".scope ", b"<", b"pag")
 BITS = (
     b"+0x", b"+0", b"[<", b"[", b".c:1", b".rs:12", b".c:x", b"\t", b"\x00", b"\xc3\xa9", b" [#", b"page", b"om-k",
@@ -25,8 +27,10 @@ BITS = (
 
 
 @njit
-def _ends(data, stop, ends):  # type: ignore[no-untyped-def]
-    return fast_lines.index_lines(data_of(data), 0, stop, data_of(ends), len(ends))
+def _ends(data, stop, ends, tables, pieces, n):  # type: ignore[no-untyped-def]
+    return fast_lines.index_lines(
+        data_of(data), 0, stop, data_of(ends), len(ends), fast_lines.PIECE, data_of(tables), data_of(pieces), n
+    )
 
 
 @njit
@@ -45,34 +49,33 @@ def _decimal(data, p, q):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _hash(data, p, q, salts, scratch):  # type: ignore[no-untyped-def]
-    return bytes_hash(data_of(data), p, q, np.uint64(7), data_of(salts), data_of(scratch))
+def _hash(data, p, q, salts):  # type: ignore[no-untyped-def]
+    return bytes_hash(data_of(data), p, q, np.uint64(7), data_of(salts))
 
 
 def padded(text: bytes) -> np.ndarray:
     return np.frombuffer(text + bytes(256), np.uint8).copy()
 
 
-@pytest.mark.parametrize("name", ["_next_by_compare", "_next_by_lookup"])
+@pytest.mark.parametrize("name", ["mask_by_compare", "mask_by_lookup"])
 def test_no_hint_is_passed_over(name: str) -> None:
-    if name == "_next_by_lookup" and not HAS_LOOKUP:
+    if name == "mask_by_lookup" and not HAS_LOOKUP:
         pytest.skip("this processor cannot look 64 bytes up at once")
-    function = getattr(fast_lines, name)
+    mask = getattr(fast_lines, name)
 
     @njit
-    def following(data, p, to, tables, pieces, n):  # type: ignore[no-untyped-def]
-        return function(data_of(data), p, to, data_of(tables), data_of(pieces), n)
+    def following(data, p, tables, pieces, n):  # type: ignore[no-untyped-def]
+        return fast_lines.first_hint(data_of(data), p, mask(data_of(data), p, data_of(tables), data_of(pieces), n))
 
-    tables = np.frombuffer(fast_lines.three_tables(PIECES), np.uint8).copy()
-    pieces = np.frombuffer(b"".join(PIECES), np.uint8).copy()
     rnd = random.Random(5)
     seen = passed = 0
     for _ in range(400):
         line = b"".join(rnd.choice(QUIET if rnd.random() < 0.95 else BITS) for _ in range(rnd.randrange(30)))
         data = padded(line + b"\n" + b"usb 1-1: quiet\n")
-        end, hint, _ = _hints(data, 0, len(line) + 16, pieces, len(PIECES))
+        end, hint, _ = _hints(data, 0, len(line) + 16, HELD, len(PIECES))
         assert end == len(line)
-        found = following(data, 0, len(line), tables, pieces, len(PIECES))
+        places = [following(data, p, TABLES, HELD, len(PIECES)) for p in range(0, len(line) + 1, 64)]
+        found = next((at for at, p in zip(places, range(64, len(line) + 65, 64), strict=True) if at < p), len(line))
         seen += hint
         passed += found >= len(line)
         assert not hint or found < len(line), line
@@ -82,11 +85,19 @@ def test_no_hint_is_passed_over(name: str) -> None:
 
 def test_ends_of_lines() -> None:
     rnd = random.Random(2)
+    hints = 0
     for _ in range(50):
         text = b"".join(b"x" * int(rnd.expovariate(0.05)) + b"\n" * rnd.randrange(1, 4) for _ in range(200))
+        if rnd.random() < 0.5:
+            at = rnd.randrange(len(text))
+            text = text[:at] + rnd.choice((b"+0x1/0x2", b"[<", b"\x1b", b"a.c:1")) + text[at:]
         ends = np.zeros(fast_lines.PIECE, np.int64)
-        n, upto = _ends(padded(text), len(text), ends)
+        n, upto, clear = _ends(padded(text), len(text), ends, TABLES, HELD, len(PIECES))
         assert ends[:n].tolist() == [found.start() for found in re.finditer(b"\n", text[:upto])]
+        first = re.search(rb"\+0x|\[<|\x1b|\.c:1", text)
+        hints += first is not None
+        assert min(clear, len(text)) == (first.start() if first else len(text))
+    assert 10 < hints < 40
 
 
 @pytest.mark.parametrize(
@@ -112,11 +123,11 @@ def test_decimal_numbers(text: bytes) -> None:
 
 
 def test_hashes_depend_on_every_byte_and_on_nothing_else() -> None:
-    salts, scratch = np.frombuffer(random.Random(1).randbytes(64), np.uint64).copy(), np.zeros(64, np.uint8)
+    salts = np.frombuffer(random.Random(1).randbytes(128), np.uint64).copy()
     for length in (0, 1, 7, 8, 15, 63, 64, 65, 128, 200):
         text = bytes(range(40, 40 + length % 80)) + b"y" * (length - length % 80)
-        held = _hash(padded(b"??" + text + b"behind"), 2, 2 + length, salts, scratch)
-        assert held == _hash(padded(b"!!!" + text + b"others"), 3, 3 + length, salts, scratch)
+        held = _hash(padded(b"??" + text + b"behind"), 2, 2 + length, salts)
+        assert held == _hash(padded(b"!!!" + text + b"others"), 3, 3 + length, salts)
         for i in range(length):
             changed = text[:i] + bytes([text[i] ^ 1]) + text[i + 1 :]
-            assert held != _hash(padded(changed), 0, length, salts, scratch)
+            assert held != _hash(padded(changed), 0, length, salts)
