@@ -63,7 +63,9 @@ def df_listed(runs: Iterable[ShippedRun], *, known: Sequence[str] = ("lists",)) 
 
     Returns:
         `df_predictions` with `kernel`, `known` and `folder` in front, and at the end `drained`: how many blocks were
-        seen leaving per-CPU lists while the buffer was filled, <NA> where no trace was recorded.
+        seen leaving per-CPU lists while the buffer was filled, <NA> where no trace was recorded; and
+        `misplaced_if_drained`: `misplaced_share`, had reclaim done that, of a buffer with drains predicted from its
+        lists, NaN for others.
     """
     parts = []
     for run in runs:
@@ -79,6 +81,11 @@ def df_listed(runs: Iterable[ShippedRun], *, known: Sequence[str] = ("lists",)) 
             frame.insert(0, "known", what)
             frame["drained"] = [drained.get(folder) for folder in found]
             frame["drained"] = frame["drained"].astype("Int64")
+            seen = [folder for folder in found if drained.get(folder)] if what == "lists" else []
+            again = predict_listed(captures, drain=True, folders=seen)
+            frame["misplaced_if_drained"] = [
+                again[folder].misplaced_share if folder in again else float("nan") for folder in found
+            ]
             parts.append((run.release, frame))
     return _joined(parts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Final
 
@@ -33,7 +34,12 @@ _FILES: Final = {
 
 
 def predict_listed(
-    captures: CaptureSet, *, release: str | None = None, known: str = "lists"
+    captures: CaptureSet,
+    *,
+    release: str | None = None,
+    known: str = "lists",
+    drain: bool = False,
+    folders: Collection[str] | None = None,
 ) -> dict[str, BufferPrediction]:
     """Predict every buffer before which the lab's module wrote the free lists down.
 
@@ -45,6 +51,8 @@ def predict_listed(
         captures: a run of the lab; in every folder with a `free_lists` file the buffer's listing is expected beside it.
         release: kernel release; None for what the captures say.
         known: what the prediction may use, one of `KNOWN`.
+        drain: whether direct reclaim drained the per-CPU lists of every request that got that far (`Buddy`).
+        folders: predict only these; None for all.
 
     Returns:
         The prediction of each folder.
@@ -57,6 +65,8 @@ def predict_listed(
         raise UnusableInput(f"a prediction cannot know {known[:40]!r}; expected {', '.join(KNOWN)}.")
     out = {}
     for folder, paths in _folders(captures).items():
+        if folders is not None and folder not in folders:
+            continue
         files = {kind: captures.read(paths[kind]).value for kind in _FILES[known] if kind in paths}
         lists: FreeLists = files.get("free_lists") or captures.read(paths["free_lists"]).value
         if known == "sums":
@@ -64,11 +74,11 @@ def predict_listed(
         name = release or captures.release
         if name is None:
             raise UnusableInput(f"{captures.name} does not say which kernel it was recorded on; name the release.")
-        buddy = build_state(files, release=name, watermarks=True, engine="python").buddy
+        buddy = build_state(files, release=name, watermarks=True, drain=drain, engine="python").buddy
         recorded = captures.read(paths["ttm_run"]).value.buffers[0]
         cpu = min(max(lists.cpu or 0, 0), buddy.cpus - 1)
         out[folder] = predict_buffer(TtmPool(buddy), 0, recorded, None, True, cpu=cpu)
-    if not out:
+    if not out and folders is None:
         raise MissingInput(f"{captures.name} has no folder with the allocator's lists and a buffer's listing.")
     return out
 

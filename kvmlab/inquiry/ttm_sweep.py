@@ -7,10 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
 from itertools import product
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from kvmlab.inquiry.ttm_kvm import kvm_view
+from kvmlab.inquiry.ttm_workers import spread
 from kvmlab.kernel.release import KernelRelease
 from kvmlab.kvm.policies import stock_policy
 from kvmlab.memory.buddy import Buddy
@@ -21,6 +25,8 @@ from kvmlab.memory.workload_age import Ageing, age
 if TYPE_CHECKING:
     import pandas as pd
 
+# Seconds of work from which on it pays to start processes, each of which takes a good part of one to import numpy.
+PAYS = 2.0
 # From this many machines on a progress bar is shown in a terminal and in a notebook.
 LONG = 24
 
@@ -60,8 +66,9 @@ def sweep(
         cachings: its caching modes.
         seeds: one machine each.
         pooled: buffers of the same size and mode that were filled and freed before.
-        workers: threads; None for one a core. Machines of the compiled engine are worked on side by side; those so
-            small that the automatic engine does not compile share one core, as Python's own threads do.
+        workers: how many machines are worked on side by side; None for one a core. The compiled engine works on
+            threads, the plain one (`engine="python"`, or without Numba) on processes of their own. Sweeps too short to
+            pay for them stay on one core. The frame is the same whichever way.
         progress: whether to show a bar; None for: in a terminal or a notebook, if there are many machines.
         engine: as for `Buddy`.
 
@@ -87,16 +94,61 @@ def sweep(
         return _rows(fresh[point.release], point, wanted, pooled)
 
     # The first machine compiles what the others need.
+    begun = perf_counter()
     rows[points[0]] = one(points[0])
-    with _bar(len(points), progress) as step, ThreadPoolExecutor(workers or os.cpu_count() or 1) as threads:
+    took = perf_counter() - begun
+    cores = workers or os.cpu_count() or 1
+    with _bar(len(points), progress) as step:
         step(1)
-        waiting = {threads.submit(one, point): point for point in points[1:]}
-        for done in as_completed(waiting):
-            rows[waiting[done]] = done.result()
-            step(1)
+        if _stays_plain(engine) and (len(points) - 1) * took > PAYS and cores > 1:
+            shared = Shared(size, engine, tuple(wanted), pooled)
+            found = spread(rows_of_point, shared, points[1:], cores, step)
+            rows |= dict(zip(points[1:], found, strict=True))
+        else:
+            _on_threads(one, points[1:], 1 if _stays_plain(engine) else cores, rows, step)
     frame = pd.DataFrame([row for point in points for row in rows[point]])
     frame.attrs = {"size": str(size)}
     return frame
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all machines of a sweep have in common, for the processes that work on them."""
+
+    size: str | int
+    engine: str
+    wanted: tuple[tuple[int, str], ...]
+    pooled: int
+
+
+def rows_of_point(shared: Shared, point: Point) -> list[dict[str, Any]]:
+    """The rows of one machine, made from nothing but its description."""
+    return _rows(_fresh(shared.size, point.release, shared.engine), point, shared.wanted, shared.pooled)
+
+
+@lru_cache(maxsize=4)
+def _fresh(size: str | int, release: str, engine: str) -> Buddy:
+    """The machine before it is aged; it is copied, never changed."""
+    return Buddy.fresh(size, release=release, engine=engine)
+
+
+def _stays_plain(engine: str) -> bool:
+    """Whether an engine never compiles."""
+    return engine == "python" or (engine == "auto" and find_spec("numba") is None)
+
+
+def _on_threads(
+    one: Callable[[Point], list[dict[str, Any]]],
+    points: Sequence[Point],
+    workers: int,
+    rows: dict[Point, list[dict[str, Any]]],
+    step: Callable[[int], None],
+) -> None:
+    with ThreadPoolExecutor(workers) as threads:
+        waiting = {threads.submit(one, point): point for point in points}
+        for done in as_completed(waiting):
+            rows[waiting[done]] = done.result()
+            step(1)
 
 
 def _rows(fresh: Buddy, point: Point, wanted: Iterable[tuple[int, str]], pooled: int) -> list[dict[str, Any]]:
