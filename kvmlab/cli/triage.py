@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from kvmlab.cli.arguments import add_input, add_json, open_log
 from kvmlab.cli.output import Output, print_json
-from kvmlab.cli.triage_sources import summarize
+from kvmlab.cli.triage_sources import scans, summarize
 from kvmlab.errors import KvmlabError
 from kvmlab.inquiry.filters import ReportFilter, make_filter
 from kvmlab.inquiry.similar import similar_families
@@ -74,7 +74,7 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help=f"reports that the table of a source shows (default {_ROWS}, 0 for more than {_FEW} sources)",
     )  # fmt: skip
     how.add_argument(
-        "--parquet", metavar="FILE", help="write every bad page to this Parquet file instead; needs kvmlab[fleet]"
+        "--parquet", metavar="FILE", help="write the bad pages to this Parquet file instead; needs kvmlab[fleet]"
     )
     add_json(parser)
     parser.set_defaults(run=run)
@@ -108,18 +108,13 @@ def run(args: argparse.Namespace) -> int:
 
 def write(args: argparse.Namespace, wanted: ReportFilter) -> int:
     """Write the bad pages of all sources to a Parquet file; 1 if there are none."""
-    if wanted != ReportFilter() or args.json:
-        raise TriageError("--parquet writes every bad page: it takes no --json, --kind, --since, --pfn or --frame")
-    from kvmlab.report.scan import scan_logs
+    if args.json:
+        raise TriageError("--parquet and --json are two forms of output: choose one")
     from kvmlab.report.scan_parquet import write_parquet
-    from kvmlab.report.scan_progress import Progress
 
-    for path in args.files:
-        if path == "-":
-            raise TriageError("--parquet reads files, not standard input")
-    with Progress(f"{len(args.files)} files") as progress:
-        n = write_parquet(scan_logs(args.files, progress=progress, limit=args.max_bytes), args.parquet)
-    print(f"{n} bad pages of {len(args.files)} sources in {args.parquet}")
+    n = write_parquet(scans(args.files, limit=args.max_bytes), args.parquet, wanted.mask_bad_pages)
+    sources = "1 source" if len(args.files) == 1 else f"{len(args.files)} sources"
+    print(f"{n} bad pages of {sources} in {args.parquet}")
     return 0 if n else 1
 
 

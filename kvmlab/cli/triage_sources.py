@@ -89,14 +89,36 @@ def summarize(
     files = [path for path in paths if path != "-"]
     large = sum(os.path.getsize(path) for path in files if os.path.isfile(path)) >= FAST_FROM
     fast = way == "fast" or (way == "auto" and large)
-    scans = _scans(files, limit) if fast and files else iter(())
+    found = _scans(files, limit) if fast and files else iter(())
     for source, path in enumerate(paths):
         if path == "-":
             yield _from_pipe(source, wanted, rows, way, limit)
         elif fast:
-            yield _of_scan(source, next(scans), wanted, rows)
+            yield _of_scan(source, next(found), wanted, rows)
         else:
             yield of_log(source, wanted.apply(open_log(path, limit)), rows)
+
+
+def scans(paths: Sequence[str], *, limit: int | None = None) -> Iterator[Scan]:
+    """What the fast way finds in the sources, in the order given.
+
+    Args:
+        paths, limit: as in `summarize`.
+
+    Raises:
+        UnusableInput: one of them cannot be read.
+    """
+    from kvmlab.report.scan import scan_log
+    from kvmlab.report.scan_progress import Progress
+
+    files = [path for path in paths if path != "-"]
+    found = _scans(files, limit) if files else iter(())
+    for path in paths:
+        if path == "-":
+            with Progress("standard input") as progress:
+                yield scan_log("-", progress=progress, limit=limit)
+        else:
+            yield next(found)
 
 
 def _scans(files: Sequence[str], limit: int | None) -> Iterator[Scan]:

@@ -51,9 +51,7 @@ class ReportFilter:
 
     def keeps_functions(self, report: Report) -> bool:
         """Whether a report has a function that is wanted."""
-        return not self.functions or any(
-            fnmatch.fnmatchcase(name, pattern) for name in _functions(report) for pattern in self.functions
-        )
+        return not self.functions or any(map(self._names, _functions(report)))
 
     def mask(self, frame: pd.DataFrame) -> Any:
         """Which rows of `df_reports` fulfil every condition but that on functions (numpy bool).
@@ -78,6 +76,22 @@ class ReportFilter:
                     inside |= (pfns >= np.uint64(first)) & (pfns <= np.uint64(min(last, (1 << 64) - 1)))
             kept &= inside & known
         return kept
+
+    def mask_bad_pages(self, frame: pd.DataFrame, stacks: pd.DataFrame) -> Any:
+        """Which rows of `Scan.df_bad_pages` fulfil every condition (numpy bool).
+
+        Args:
+            frame: the bad pages.
+            stacks: their stacks, as `Scan.df_stacks` gives them.
+        """
+        kept = self.mask(frame)
+        if self.functions:
+            named = [name for name in stacks["function"].unique() if self._names(name)]
+            kept &= frame["stack"].isin(stacks["stack"][stacks["function"].isin(named)]).to_numpy()
+        return kept
+
+    def _names(self, function: str) -> bool:
+        return any(fnmatch.fnmatchcase(function, pattern) for pattern in self.functions)
 
     def apply(self, log: Log) -> Log:
         """The log with the wanted reports only; they keep their index."""

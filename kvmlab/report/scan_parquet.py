@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from kvmlab.errors import KvmlabError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from kvmlab.report.scan_result import Scan
+
+    Wanted: TypeAlias = Callable[[pd.DataFrame, pd.DataFrame], Any]
 
 
 class MissingLibrary(KvmlabError):
@@ -25,18 +29,20 @@ class ParquetFile:
 
     Args:
         path: the file; it is complete when it has been closed.
+        wanted: which bad pages are written, by their frame and that of their stacks (numpy bool); None for all.
 
     Raises:
         MissingLibrary: pyarrow is not installed.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], wanted: Wanted | None = None) -> None:
         try:
             import pyarrow.parquet as pq
         except ImportError:
             raise MissingLibrary("Parquet files need pyarrow: install it with `pip install kvmlab[fleet]`") from None
         self._pq: Any = pq
         self._path = path
+        self._wanted = wanted
         self._writer: Any = None
         self.rows = 0
 
@@ -47,10 +53,13 @@ class ParquetFile:
         before = 0
         for part in scan.parts():
             frame = part.df_bad_pages()
+            stacks = part.df_stacks()
+            if self._wanted is not None:
+                frame = frame[self._wanted(frame, stacks)]
+            names = stacks.groupby("stack")["function"].agg(" ".join)
+            frame["stack"] = frame["stack"].map(names).astype("str")
             frame["report"] += before
             before += len(part)
-            names = part.df_stacks().groupby("stack")["function"].agg(" ".join)
-            frame["stack"] = frame["stack"].map(names).astype("str")
             frame.insert(0, "source", scan.path)
             table = pa.Table.from_pandas(frame.astype({"source": "str"}), preserve_index=False)
             if self._writer is None:
@@ -73,17 +82,18 @@ class ParquetFile:
         self.close()
 
 
-def write_parquet(scans: Iterable[Scan], path: str | os.PathLike[str]) -> int:
+def write_parquet(scans: Iterable[Scan], path: str | os.PathLike[str], wanted: Wanted | None = None) -> int:
     """Writes the bad pages of scans to a `ParquetFile`; how many rows.
 
     Args:
         scans: what logs hold, in any number; one at a time is in memory.
         path: the file.
+        wanted: see `ParquetFile`.
 
     Raises:
         MissingLibrary: pyarrow is not installed.
     """
-    with ParquetFile(path) as file:
+    with ParquetFile(path, wanted) as file:
         for scan in scans:
             file.write(scan)
     return file.rows

@@ -161,8 +161,7 @@ def test_parquet(storm: Path, other: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--parquet", "x", "--kind", "bad_page"), "--parquet writes every bad page"),
-        (("--parquet", "x", "--json"), "--parquet writes every bad page"),
+        (("--parquet", "x", "--json"), "choose one"),
         (("--rows", "many"), "no number of rows"),
         (("--scan", "quick"), "invalid choice"),
     ],
@@ -174,9 +173,36 @@ def test_what_cannot_be_is_said(storm: Path, words: tuple[str, ...], said: str) 
     assert "Traceback" not in done.err
 
 
-def test_parquet_takes_no_standard_input(tmp_path: Path) -> None:
-    done = run("triage", "-", "--parquet", str(tmp_path / "x"))
-    assert (done.status, "standard input" in done.err) == (2, True)
+@pytest.mark.parametrize(
+    "words", [("--kind", "bad_page", "--since", "0.5"), ("--pfn", "1-ffffff"), ("--frame", "FRAME"), ("--kind", "oops")]
+)
+def test_parquet_of_some_bad_pages(storm: Path, frame: str, tmp_path: Path, words: tuple[str, ...]) -> None:
+    from kvmlab.inquiry.filters import make_filter
+    from kvmlab.report.log import read_log
+
+    pq = pytest.importorskip("pyarrow.parquet")
+    chosen = [frame if word == "FRAME" else word for word in words]
+    out = tmp_path / "pages.parquet"
+    done = run("triage", str(storm), *chosen, "--parquet", str(out))
+    given: dict[str, list[str]] = {}
+    for name, value in zip(chosen[::2], chosen[1::2], strict=True):
+        given[name.removeprefix("--")] = [value]
+    since = given.get("since", [None])[0]
+    wanted = make_filter(given.get("kind"), since, given.get("pfn"), given.get("frame"))
+    expected = [report for report in wanted.apply(read_log(storm)).bad_pages if report.pfn is not None]
+    table = pq.read_table(out)
+    assert table.column("pfn").to_pylist() == [report.pfn for report in expected]
+    assert table.column("report").to_pylist() == [report.index for report in expected]
+    assert done.status == (0 if expected else 1)
+
+
+def test_parquet_of_a_pipe(storm: Path, other: Path, tmp_path: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    out, piped = tmp_path / "pages.parquet", tmp_path / "piped.parquet"
+    run("triage", str(other), str(storm), "--parquet", str(out))
+    done = run("triage", str(other), "-", "--parquet", str(piped), stdin=storm.read_bytes())
+    assert done.status == 0
+    assert pq.read_table(piped).drop(["source"]) == pq.read_table(out).drop(["source"])
 
 
 def test_a_missing_file_among_others_is_named(storm: Path) -> None:
