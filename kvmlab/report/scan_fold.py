@@ -81,6 +81,7 @@ def _compared(scan: Scan, text: Stretches, doubtful: Any, copies: dict[int, int]
             others.append(report)
         else:
             gone[row] = False
+    rows = _with_titles_above(rows, kept, places)
     now = np.cumsum(~gone) - 1
     repeats = {int(now[i]): n for i, n in copies.items() if not gone[i]}
     for report in kept:
@@ -88,6 +89,23 @@ def _compared(scan: Scan, text: Stretches, doubtful: Any, copies: dict[int, int]
             further = sum(copies.get(places[span], 0) for span in report.repeats if span in places)
             repeats[int(now[row])] = len(report.repeats) + copies.get(row, 0) + further
     return replace(scan, rows=without(rows, gone), reports=others, repeats=repeats)
+
+
+def _with_titles_above(rows: Any, kept: list[Report], places: dict[Span, int]) -> Any:
+    """The rows with those that have a copy of their title right above begin there, as one splat begins there."""
+    above = [
+        (places[report.span], copy)
+        for report in kept
+        if report.span in places
+        for copy in report.repeats
+        if copy.stop == report.span.start and copy.first_line == copy.last_line
+    ]
+    if above:
+        rows = rows.copy()
+    for row, copy in above:
+        rows[row, r.LINES] += rows[row, r.LINE] - (copy.first_line - 1)
+        rows[row, r.START], rows[row, r.LINE] = copy.start, copy.first_line - 1
+    return rows
 
 
 def _words(title: str | None) -> str:

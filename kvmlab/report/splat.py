@@ -190,7 +190,7 @@ class _Stream:
         if splat is None:
             return
         splat.interrupt(line)
-        over = splat.closed_trace and not splat.talks and not _may_go_on(splat)
+        over = splat.closed_trace and not (splat.talks and not splat.ended) and not _may_go_on(splat)
         if over or len(splat.pending) > (FOREIGN_LIMIT_TALKING if splat.talks else FOREIGN_LIMIT):
             yield from self.close()
 
@@ -267,7 +267,7 @@ def _accepts(splat: OpenSplat, line: Line) -> bool:
         return False
     if part in PAGE_PARTS or part is Part.OWNER:
         return _accepts_page(splat, line)
-    if splat.talks:
+    if splat.talks and not splat.ended:
         return True
     if part in _ONCE and part in splat.seen:
         return False

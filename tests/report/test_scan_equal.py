@@ -129,3 +129,10 @@ def test_large_real_logs(engine: str) -> None:
         pytest.skip("the corpora are not beside the checkout")
     for path in paths:
         check(str(path), engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_title_that_two_sources_wrote(engine: str) -> None:
+    lines = log(5, "syslog", 0.9, 40_000)
+    at = [n for n, line in enumerate(lines) if "BUG: Bad page state in process" in line][1]
+    check("\n".join([*lines[: at + 1], *lines[at:], ""]), engine)
