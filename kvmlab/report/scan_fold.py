@@ -98,13 +98,15 @@ def _with_titles_above(rows: Any, kept: list[Report], places: dict[Span, int]) -
         for report in kept
         if report.span in places
         for copy in report.repeats
-        if copy.stop == report.span.start and copy.first_line == copy.last_line
+        if copy.first_line == copy.last_line == report.span.first_line - 1
     ]
     if above:
         rows = rows.copy()
     for row, copy in above:
         rows[row, r.LINES] += rows[row, r.LINE] - (copy.first_line - 1)
-        rows[row, r.START], rows[row, r.LINE] = copy.start, copy.first_line - 1
+        # A report of the tolerant parser counts bytes from the stretch that it was read from.
+        rows[row, r.START] -= copy.stop - copy.start
+        rows[row, r.LINE] = copy.first_line - 1
     return rows
 
 

@@ -135,4 +135,4 @@ def test_large_real_logs(engine: str) -> None:
 def test_a_title_that_two_sources_wrote(engine: str) -> None:
     lines = log(5, "syslog", 0.9, 40_000)
     at = [n for n, line in enumerate(lines) if "BUG: Bad page state in process" in line][1]
-    check("\n".join([*lines[: at + 1], *lines[at:], ""]), engine)
+    check("\n".join([*lines[: at + 1], *lines[at:], ""]).encode(), engine)
