@@ -6,7 +6,7 @@ and 6.12.117.
 
 from __future__ import annotations
 
-from kvmlab.memory.buddy_engine import hot, i64, step
+from kvmlab.memory.buddy_engine import hot, i64, step, u64
 from kvmlab.memory.buddy_lists import free_list, list_add_tail, list_del
 from kvmlab.memory.buddy_state import (
     ALLOCATED,
@@ -38,7 +38,7 @@ def count_block(s: State, start: int) -> int:
     movable = 0
     i = start
     while i < start + PB_PAGES:
-        mark = i64(s.page[i])
+        mark = i64(s.page[u64(i)])
         if mark < NR_ORDERS:
             free += 1 << mark
             i += 1 << mark
@@ -60,7 +60,7 @@ def move_block(s: State, z: int, start: int, first: int, mt: int) -> int:
     moved = 0
     i = first
     while i < start + PB_PAGES:
-        mark = i64(s.page[i])
+        mark = i64(s.page[u64(i)])
         if mark < NR_ORDERS:
             list_del(s, i)
             list_add_tail(s, free_list(s, z, mark, mt), i)

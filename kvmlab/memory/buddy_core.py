@@ -7,7 +7,7 @@ read in 6.1.192, 6.12.117 and 7.3.4.
 from __future__ import annotations
 
 from kvmlab.kernel.events import Op
-from kvmlab.memory.buddy_engine import entry, hot, i64
+from kvmlab.memory.buddy_engine import entry, hot, i64, u64
 from kvmlab.memory.buddy_lists import free_list, list_add, list_add_tail, list_del
 from kvmlab.memory.buddy_state import (
     C_BO,
@@ -65,9 +65,9 @@ def log_event(s: State, op: int, i: int, order: int, mt: int, z: int) -> None:
 def account(s: State, z: int, pages: int, mt: int) -> None:
     """Count free pages of a zone as NR_FREE_PAGES does: isolated ones are not free."""
     if mt < HIGHATOMIC:
-        s.zone[z, Z_FREE] += pages
+        s.zone[u64(z), Z_FREE] += pages
     elif mt != ISOLATE:
-        s.zone[z, Z_FREE] += pages
+        s.zone[u64(z), Z_FREE] += pages
         if mt == HIGHATOMIC:
             s.zone[z, Z_HIGHATOMIC] += pages
 
@@ -76,8 +76,8 @@ def account(s: State, z: int, pages: int, mt: int) -> None:
 def del_from_free_list(s: State, z: int, i: int, order: int) -> None:
     """Take a free block off its list; its first page is marked by the caller."""
     list_del(s, i)
-    s.free[z, order] -= 1
-    s.page[i] = INNER
+    s.free[u64(z), u64(order)] -= 1
+    s.page[u64(i)] = INNER
 
 
 @hot
@@ -87,8 +87,8 @@ def expand(s: State, z: int, i: int, low: int, high: int, mt: int) -> None:
         high -= 1
         upper = i + (1 << high)
         list_add(s, free_list(s, z, high, mt), upper)
-        s.page[upper] = high
-        s.free[z, high] += 1
+        s.page[u64(upper)] = high
+        s.free[u64(z), u64(high)] += 1
 
 
 @hot
@@ -96,7 +96,7 @@ def rmqueue_smallest(s: State, z: int, order: int, mt: int) -> int:
     """The first block of the smallest sufficient order of one type, cut to `order`; -1 if there is none."""
     for current in range(order, NR_ORDERS):
         head = free_list(s, z, current, mt)
-        i = i64(s.nxt[head])
+        i = i64(s.nxt[u64(head)])
         if i != head:
             del_from_free_list(s, z, i, current)
             expand(s, z, i, order, current, mt)
@@ -113,40 +113,40 @@ def free_one_block(s: State, z: int, i: int, order: int, mt: int) -> None:
     buddy = i
     while order < MAX_ORDER:
         buddy = i ^ (1 << order)
-        if buddy >= pages or i64(s.page[buddy]) != order:
+        if buddy >= pages or i64(s.page[u64(buddy)]) != order:
             break
         if order >= PB_ORDER:
-            entry = i64(s.block[buddy >> PB_ORDER])
+            entry = i64(s.block[u64(buddy >> PB_ORDER)])
             buddy_mt = entry & MT_MASK
             if buddy_mt != mt:
                 if buddy_mt >= NR_PCPT or mt >= NR_PCPT:
                     break
                 if s.rule[R_CLAIM]:
-                    s.block[buddy >> PB_ORDER] = (entry & ~MT_MASK) | mt
+                    s.block[u64(buddy >> PB_ORDER)] = (entry & ~MT_MASK) | mt
         del_from_free_list(s, z, buddy, order)
         i &= buddy
         order += 1
-    s.page[i] = order
+    s.page[u64(i)] = order
     tail = False
     if order < MAX_ORDER - 1:
         # The parent's buddy is free: this block will probably be merged soon, so it is better not used first.
         parent_buddy = (i & buddy) ^ (1 << (order + 1))
-        tail = parent_buddy < pages and i64(s.page[parent_buddy]) == order + 1
+        tail = parent_buddy < pages and i64(s.page[u64(parent_buddy)]) == order + 1
     head = free_list(s, z, order, mt)
     if tail:
         list_add_tail(s, head, i)
     else:
         list_add(s, head, i)
-    s.free[z, order] += 1
+    s.free[u64(z), u64(order)] += 1
 
 
 @hot
 def free_to_buddy(s: State, i: int, order: int) -> None:
     """Free a block to its zone by the type of its pageblock; 6.10 and later cut it into pageblocks first."""
-    s.page[i] = INNER
+    s.page[u64(i)] = INNER
     size = order
     if order > PB_ORDER and s.rule[R_FREE_CUT]:
         size = PB_ORDER
     for part in range(i, i + (1 << order), 1 << size):
-        entry = i64(s.block[part >> PB_ORDER])
+        entry = i64(s.block[u64(part >> PB_ORDER)])
         free_one_block(s, entry >> ZONE_SHIFT, part, size, entry & MT_MASK)

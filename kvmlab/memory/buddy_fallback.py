@@ -13,7 +13,7 @@ from __future__ import annotations
 from kvmlab.kernel.events import Op
 from kvmlab.memory.buddy_blocks import MOVABLE, alike_pages, count_block, move_block, set_block_types
 from kvmlab.memory.buddy_core import HIGHATOMIC, account, del_from_free_list, expand, log_event, rmqueue_smallest
-from kvmlab.memory.buddy_engine import hot, i64, step
+from kvmlab.memory.buddy_engine import hot, i64, step, u64
 from kvmlab.memory.buddy_lists import free_list, list_add_tail, list_del
 from kvmlab.memory.buddy_state import (
     C_CLAIMS,
@@ -42,13 +42,13 @@ MODE_NORMAL, MODE_STEAL = 0, 1
 @hot
 def first_fallback(s: State, z: int, order: int, mt: int) -> int:
     """The first type in the fallback order of `mt` that has a free block of exactly this order; -1 if none."""
-    if s.free[z, order] == 0:
+    if s.free[u64(z), u64(order)] == 0:
         return -1
     first = 0 if mt == 2 else 2
     second = 0 if mt == 1 else 1
-    if i64(s.nxt[free_list(s, z, order, first)]) != free_list(s, z, order, first):
+    if i64(s.nxt[u64(free_list(s, z, order, first))]) != free_list(s, z, order, first):
         return first
-    if i64(s.nxt[free_list(s, z, order, second)]) != free_list(s, z, order, second):
+    if i64(s.nxt[u64(free_list(s, z, order, second))]) != free_list(s, z, order, second):
         return second
     return -1
 
@@ -63,7 +63,7 @@ def may_claim(order: int, mt: int) -> bool:
 def try_to_claim(s: State, z: int, i: int, current: int, order: int, mt: int) -> int:
     """Take a foreign free block's pageblocks for `mt` and allocate from them; -1 if they stay as they are."""
     start = i & ~(PB_PAGES - 1)
-    block_mt = i64(s.block[start >> PB_ORDER]) & MT_MASK
+    block_mt = i64(s.block[u64(start >> PB_ORDER)]) & MT_MASK
     if block_mt == HIGHATOMIC:
         return -1
     if current >= PB_ORDER:
@@ -72,13 +72,13 @@ def try_to_claim(s: State, z: int, i: int, current: int, order: int, mt: int) ->
         expand(s, z, i, order, current, mt)
         account(s, z, -(1 << order), mt)
         return i
-    if start < s.zone[z, Z_START] or start + PB_PAGES > s.zone[z, Z_END]:
+    if start < s.zone[u64(z), Z_START] or start + PB_PAGES > s.zone[u64(z), Z_END]:
         return -1
     counted = count_block(s, start)
     if (counted & 0xFFFF) + alike_pages(counted, mt, block_mt) < HALF_BLOCK:
         return -1
     move_block(s, z, start, start, mt)
-    s.block[start >> PB_ORDER] = (i64(s.block[start >> PB_ORDER]) & ~MT_MASK) | mt
+    s.block[u64(start >> PB_ORDER)] = (i64(s.block[u64(start >> PB_ORDER)]) & ~MT_MASK) | mt
     return rmqueue_smallest(s, z, order, mt)
 
 
@@ -152,16 +152,16 @@ def fallback_before_610(s: State, z: int, order: int, mt: int, nofragment: int) 
 def steal_suitable(s: State, z: int, i: int, current: int, mt: int) -> None:
     """Until 6.9: move one block, or all free ones of its pageblock, to the lists of `mt`; maybe retype it."""
     start = i & ~(PB_PAGES - 1)
-    block_mt = i64(s.block[start >> PB_ORDER]) & MT_MASK
+    block_mt = i64(s.block[u64(start >> PB_ORDER)]) & MT_MASK
     if block_mt != HIGHATOMIC and current >= PB_ORDER:
         set_block_types(s, i, current, mt)
         s.ctx[C_CLAIMS] += 1
-    elif block_mt != HIGHATOMIC and may_claim(current, mt) and start + PB_PAGES <= s.zone[z, Z_END]:
+    elif block_mt != HIGHATOMIC and may_claim(current, mt) and start + PB_PAGES <= s.zone[u64(z), Z_END]:
         counted = count_block(s, start)
-        first = start if start >= s.zone[z, Z_START] else i
+        first = start if start >= s.zone[u64(z), Z_START] else i
         if move_block(s, z, start, first, mt):
             if (counted & 0xFFFF) + alike_pages(counted, mt, block_mt) >= HALF_BLOCK:
-                s.block[start >> PB_ORDER] = (i64(s.block[start >> PB_ORDER]) & ~MT_MASK) | mt
+                s.block[u64(start >> PB_ORDER)] = (i64(s.block[u64(start >> PB_ORDER)]) & ~MT_MASK) | mt
                 s.ctx[C_CLAIMS] += 1
             return
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvmlab.memory.buddy_engine import hot, i64
+from kvmlab.memory.buddy_engine import hot, i64, u64
 from kvmlab.memory.buddy_state import NR_MT, NR_ORDERS, PCP_LISTS, R_CPUS, R_ZONES, State
 
 
@@ -22,33 +22,33 @@ def pcp_list(s: State, z: int, cpu: int, pindex: int) -> int:
 @hot
 def list_empty(s: State, head: int) -> bool:
     """Whether nothing is linked to a head."""
-    return i64(s.nxt[head]) == head
+    return i64(s.nxt[u64(head)]) == head
 
 
 @hot
 def list_add(s: State, head: int, i: int) -> None:
     """Link a block as the first of a list."""
-    first = i64(s.nxt[head])
-    s.nxt[i] = first
-    s.prv[i] = head
-    s.prv[first] = i
-    s.nxt[head] = i
+    first = i64(s.nxt[u64(head)])
+    s.nxt[u64(i)] = first
+    s.prv[u64(i)] = head
+    s.prv[u64(first)] = i
+    s.nxt[u64(head)] = i
 
 
 @hot
 def list_add_tail(s: State, head: int, i: int) -> None:
     """Link a block as the last of a list."""
-    last = i64(s.prv[head])
-    s.prv[i] = last
-    s.nxt[i] = head
-    s.nxt[last] = i
-    s.prv[head] = i
+    last = i64(s.prv[u64(head)])
+    s.prv[u64(i)] = last
+    s.nxt[u64(i)] = head
+    s.nxt[u64(last)] = i
+    s.prv[u64(head)] = i
 
 
 @hot
 def list_del(s: State, i: int) -> None:
     """Unlink a block from whatever list it is on."""
-    before = i64(s.prv[i])
-    after = i64(s.nxt[i])
-    s.nxt[before] = after
-    s.prv[after] = before
+    before = i64(s.prv[u64(i)])
+    after = i64(s.nxt[u64(i)])
+    s.nxt[u64(before)] = after
+    s.prv[u64(after)] = before

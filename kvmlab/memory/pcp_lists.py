@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from kvmlab.kernel.events import Op
 from kvmlab.memory.buddy_core import log_event
-from kvmlab.memory.buddy_engine import hot, i64, step
+from kvmlab.memory.buddy_engine import hot, i64, step, u64
 from kvmlab.memory.buddy_fallback import MODE_NORMAL, rmqueue
 from kvmlab.memory.buddy_lists import list_add_tail, list_del, list_empty, pcp_list
 from kvmlab.memory.buddy_state import (
@@ -71,22 +71,22 @@ def clamp(value: int, low: int, high: int) -> int:
 @hot
 def refill_blocks(s: State, z: int, row: int, order: int) -> int:
     """How many blocks an empty list asks for at once (nr_pcp_alloc); from 6.7 on this also tunes the list's size."""
-    base = s.pcp[row, P_BATCH]
+    base = s.pcp[u64(row), P_BATCH]
     batch = base
     if s.rule[R_REFILL]:
-        high = clamp(s.pcp[row, P_HIGH], s.pcp[row, P_HIGH_MIN], s.pcp[row, P_HIGH_MAX])
-        s.pcp[row, P_HIGH] = high
+        high = clamp(s.pcp[u64(row), P_HIGH], s.pcp[u64(row), P_HIGH_MIN], s.pcp[u64(row), P_HIGH_MAX])
+        s.pcp[u64(row), P_HIGH] = high
         if high < base:
             return 1
         if order == 0:
-            batch = base << s.pcp[row, P_ALLOC_FACTOR]
-        if s.pcp[row, P_HIGH_MIN] != s.pcp[row, P_HIGH_MAX] and not s.zone[z, Z_BELOW_HIGH]:
-            high = min(high + batch, s.pcp[row, P_HIGH_MAX])
-            s.pcp[row, P_HIGH] = high
+            batch = base << s.pcp[u64(row), P_ALLOC_FACTOR]
+        if s.pcp[u64(row), P_HIGH_MIN] != s.pcp[u64(row), P_HIGH_MAX] and not s.zone[u64(z), Z_BELOW_HIGH]:
+            high = min(high + batch, s.pcp[u64(row), P_HIGH_MAX])
+            s.pcp[u64(row), P_HIGH] = high
         if order == 0:
-            most = max(high - s.pcp[row, P_COUNT] - base, base)
-            if batch <= most and s.pcp[row, P_ALLOC_FACTOR] < SCALE_MAX:
-                s.pcp[row, P_ALLOC_FACTOR] += 1
+            most = max(high - s.pcp[u64(row), P_COUNT] - base, base)
+            if batch <= most and s.pcp[u64(row), P_ALLOC_FACTOR] < SCALE_MAX:
+                s.pcp[u64(row), P_ALLOC_FACTOR] += 1
             batch = min(batch, most)
     if batch > 1:
         batch = max(batch >> order, 2)
@@ -106,13 +106,13 @@ def refill(s: State, z: int, cpu: int, order: int, mt: int, nofragment: int) -> 
         if i < 0:
             break
         list_add_tail(s, head, i)
-        s.page[i] = PCP | order | (mt << 5)
+        s.page[u64(i)] = PCP | order | (mt << 5)
         got += 1
         if s.rule[R_LOG]:
             log_event(s, i64(OP_REFILL), i, order, mt, z)
     s.ctx[C_MODE] = MODE_NORMAL
     s.ctx[C_REFILLS] += 1
-    s.pcp[row, P_COUNT] += got << order
+    s.pcp[u64(row), P_COUNT] += got << order
     return got
 
 
@@ -120,12 +120,12 @@ def refill(s: State, z: int, cpu: int, order: int, mt: int, nofragment: int) -> 
 def pcp_alloc(s: State, z: int, cpu: int, order: int, mt: int, nofragment: int) -> int:
     """Take the first block of a per-CPU list, refilled if it is empty; -1 if nothing can be had."""
     row = pcp_row(s, z, cpu)
-    s.pcp[row, P_FREE_COUNT] >>= 1
+    s.pcp[u64(row), P_FREE_COUNT] >>= 1
     head = pcp_list(s, z, cpu, pcp_index(s, order, mt))
     if list_empty(s, head) and refill(s, z, cpu, order, mt, nofragment) == 0:
         return -1
-    i = i64(s.nxt[head])
+    i = i64(s.nxt[u64(head)])
     list_del(s, i)
-    s.pcp[row, P_COUNT] -= 1 << order
-    s.page[i] = INNER
+    s.pcp[u64(row), P_COUNT] -= 1 << order
+    s.page[u64(i)] = INNER
     return i

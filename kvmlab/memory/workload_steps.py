@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvmlab.memory.buddy_engine import entry, i64
+from kvmlab.memory.buddy_engine import entry, i64, u64
 from kvmlab.memory.buddy_state import C_BO, C_CPU, Z_FREE, State
 from kvmlab.memory.ttm_state import TtmState
 from kvmlab.memory.ttm_steps import ttm_alloc, ttm_free
@@ -77,17 +77,17 @@ def churn(
             o = i64(order[k])
             i = alloc_block(s, line, o, mt, flags)
             if i >= 0:
-                live[held] = i
-                live_order[held] = o
+                live[u64(held)] = i
+                live_order[u64(held)] = o
                 held += 1
                 used += 1 << o
         else:
             j = pick[k] % held
-            i = i64(live[j])
-            o = i64(live_order[j])
+            i = i64(live[u64(j)])
+            o = i64(live_order[u64(j)])
             held -= 1
-            live[j] = live[held]
-            live_order[j] = live_order[held]
+            live[u64(j)] = live[u64(held)]
+            live_order[u64(j)] = live_order[u64(held)]
             free_block(s, i, o)
             used -= 1 << o
     return used

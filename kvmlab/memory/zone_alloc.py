@@ -10,7 +10,7 @@ from __future__ import annotations
 from kvmlab.kernel.events import Op
 from kvmlab.memory.buddy_blocks import move_block, set_block_types
 from kvmlab.memory.buddy_core import HIGHATOMIC, ISOLATE, account, free_to_buddy, log_event
-from kvmlab.memory.buddy_engine import entry, hot, i64, step
+from kvmlab.memory.buddy_engine import entry, hot, i64, step, u64
 from kvmlab.memory.buddy_lists import free_list, list_add_tail, list_del, list_empty
 from kvmlab.memory.buddy_state import (
     ALLOCATED,
@@ -70,13 +70,13 @@ def unreserve_highatomic(s: State, line: int, mt: int) -> None:
         z = i64(s.zonelist[line, k])
         if z < 0:
             return
-        if s.zone[z, Z_RESERVED_HA] <= PB_PAGES:
+        if s.zone[u64(z), Z_RESERVED_HA] <= PB_PAGES:
             continue
         for order in range(NR_ORDERS):
             head = free_list(s, z, order, HIGHATOMIC)
             if list_empty(s, head):
                 continue
-            i = i64(s.nxt[head])
+            i = i64(s.nxt[u64(head)])
             if order < PB_ORDER:
                 start = i & ~(PB_PAGES - 1)
                 moved = move_block(s, z, start, start, mt)
@@ -90,7 +90,7 @@ def unreserve_highatomic(s: State, line: int, mt: int) -> None:
                 size = 1 << order
             account(s, z, -moved, HIGHATOMIC)
             account(s, z, moved, mt)
-            s.zone[z, Z_RESERVED_HA] -= min(size, s.zone[z, Z_RESERVED_HA])
+            s.zone[u64(z), Z_RESERVED_HA] -= min(size, s.zone[u64(z), Z_RESERVED_HA])
             return
 
 
@@ -117,15 +117,15 @@ def prepare(s: State, i: int, order: int, flags: int) -> None:
         mark |= COMPOUND
     if flags & F_LRU:
         mark |= ON_LRU
-    s.page[i] = mark
-    s.nxt[i] = -1
-    s.prv[i] = s.ctx[C_BO]
+    s.page[u64(i)] = mark
+    s.nxt[u64(i)] = -1
+    s.prv[u64(i)] = s.ctx[C_BO]
 
 
 @hot
 def alloc_block(s: State, line: int, order: int, mt: int, flags: int) -> int:
     """One block for a request; -1 if it fails. `line` is the row of the zonelist: node * 4 + highest zone."""
-    first = i64(s.zonelist[line, 0])
+    first = i64(s.zonelist[u64(line), 0])
     own = mt if s.rule[R_MT] else 0
     i = -1
     if first >= 0:
@@ -144,14 +144,14 @@ def alloc_block(s: State, line: int, order: int, mt: int, flags: int) -> int:
         return -1
     prepare(s, i, order, flags)
     if s.rule[R_LOG]:
-        log_event(s, i64(OP_ALLOC), i, order, mt, i64(s.block[i >> PB_ORDER]) >> ZONE_SHIFT)
+        log_event(s, i64(OP_ALLOC), i, order, mt, i64(s.block[u64(i >> PB_ORDER)]) >> ZONE_SHIFT)
     return i
 
 
 @hot
 def free_block(s: State, i: int, order: int) -> None:
     """Free a block whose last reference is gone: to the per-CPU list of its pageblock's type, or to the buddy lists."""
-    entry = i64(s.block[i >> PB_ORDER])
+    entry = i64(s.block[u64(i >> PB_ORDER)])
     z = entry >> ZONE_SHIFT
     mt = entry & MT_MASK
     if s.rule[R_LOG]:

@@ -6,7 +6,7 @@ Source: get_page_from_freelist, alloc_flags_nofragment and __zone_watermark_ok o
 
 from __future__ import annotations
 
-from kvmlab.memory.buddy_engine import hot, i64, step
+from kvmlab.memory.buddy_engine import hot, i64, step, u64
 from kvmlab.memory.buddy_fallback import MODE_NORMAL, rmqueue
 from kvmlab.memory.buddy_lists import free_list, list_empty
 from kvmlab.memory.buddy_state import (
@@ -37,13 +37,13 @@ ZONE_NORMAL = 2
 @hot
 def watermark_ok(s: State, z: int, order: int, mark: int, kind: int) -> bool:
     """Whether a zone stays above `mark` after a request, and has a block that fits it."""
-    usable = s.zone[z, Z_FREE] - ((1 << order) - 1) - s.zone[z, Z_HIGHATOMIC]
-    if usable <= mark + s.zone[z, Z_RESERVE + kind]:
+    usable = s.zone[u64(z), Z_FREE] - ((1 << order) - 1) - s.zone[u64(z), Z_HIGHATOMIC]
+    if usable <= mark + s.zone[u64(z), Z_RESERVE + kind]:
         return False
     if order == 0:
         return True
     for current in range(order, NR_ORDERS):
-        if s.free[z, current]:
+        if s.free[u64(z), u64(current)]:
             for mt in range(NR_PCPT):
                 if not list_empty(s, free_list(s, z, current, mt)):
                     return True
@@ -53,11 +53,11 @@ def watermark_ok(s: State, z: int, order: int, mark: int, kind: int) -> bool:
 @hot
 def zone_admits(s: State, z: int, order: int, column: int, kind: int) -> bool:
     """The watermark checks of one zone before it is tried; the high one only sets the zone's flag."""
-    if not s.zone[z, Z_BELOW_HIGH]:
-        if watermark_ok(s, z, order, s.zone[z, Z_HIGH], kind):
+    if not s.zone[u64(z), Z_BELOW_HIGH]:
+        if watermark_ok(s, z, order, s.zone[u64(z), Z_HIGH], kind):
             return True
-        s.zone[z, Z_BELOW_HIGH] = 1
-    return watermark_ok(s, z, order, s.zone[z, column], kind)
+        s.zone[u64(z), Z_BELOW_HIGH] = 1
+    return watermark_ok(s, z, order, s.zone[u64(z), column], kind)
 
 
 @hot
@@ -90,7 +90,7 @@ def search_zones(
             z = i64(s.zonelist[line, k])
             if z < 0:
                 break
-            remote = s.zone[z, Z_NID] != nid
+            remote = s.zone[u64(z), Z_NID] != nid
             # Staying on this node matters more than keeping pageblocks unmixed: before a remote zone is tried, the
             # local ones are tried again with mixing allowed.
             if remote and (flags & F_THISNODE or (avoid and not s.rule[R_DEFRAG])):
@@ -119,6 +119,6 @@ def avoids_fragmentation(s: State, line: int) -> int:
     if s.rule[R_NODES] == 1:
         return 1
     for z in range(s.rule[R_ZONES]):
-        if s.zone[z, Z_NID] == s.zone[first, Z_NID] and s.zone[z, Z_KIND] == ZONE_NORMAL - 1:
+        if s.zone[u64(z), Z_NID] == s.zone[first, Z_NID] and s.zone[u64(z), Z_KIND] == ZONE_NORMAL - 1:
             return 1
     return 0
