@@ -248,6 +248,10 @@ def _state_of_file(path: Path, release: str | None, options: dict[str, Any]) -> 
     value = capture.value
     if capture.kind.name == "ttm_run" and value.buddyinfo:
         files = {"buddyinfo": value.buddyinfo[0][1]}
+        # Of the same moment as that buddyinfo: printed before the same buffer.
+        moment = value.buddyinfo[0][0]
+        around = {"pagetypeinfo": dict(value.pagetypeinfo), "zoneinfo": dict(value.zoneinfo)}
+        files |= {kind: texts[moment] for kind, texts in around.items() if moment in texts}
         if value.page_pool:
             files["page_pool"] = value.page_pool[0][1]
         return build_state(files, release=release, **options)

@@ -123,9 +123,10 @@ def df_counted(runs: Iterable[ShippedRun]) -> pd.DataFrame:
         runs: runs of the lab; those without such listings give no rows.
 
     Returns:
-        `df_predictions` with `kernel` and `folder` in front, and behind: `verdict`, `why` (the reasons, empty if there
-        are none) and `misplaced_if_drained` (the measure, had direct reclaim drained the per-CPU lists; NaN where
-        nothing disturbed the buffer).
+        `df_predictions` with `kernel`, `memory` (the folder above that of the listing: how memory was broken up, and
+        what weighed on it) and `folder` in front, and behind: `verdict`, `why` (the reasons, empty if there are none)
+        and `misplaced_if_drained` (the measure, had direct reclaim drained the per-CPU lists; NaN where nothing
+        disturbed the buffer).
 
     Raises:
         MissingInput: none of the runs has such a listing.
@@ -140,6 +141,7 @@ def df_counted(runs: Iterable[ShippedRun]) -> pd.DataFrame:
             continue
         frame = df_predictions([c.prediction for c in found.values()])
         frame.insert(0, "folder", [path.rpartition("/")[0] for path in found])
+        frame.insert(0, "memory", [path.split("/")[-3] if path.count("/") > 1 else "" for path in found])
         frame.insert(0, "kernel", run.release)
         frame["verdict"] = pd.Categorical([c.verdict for c in found.values()], categories=VERDICTS)
         frame["why"] = [" ".join(c.reasons) for c in found.values()]

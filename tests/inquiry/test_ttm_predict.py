@@ -191,6 +191,8 @@ def test_texts_that_are_missing_or_damaged_are_said_not_guessed(tmp_path: Path) 
     (tmp_path / "buffer.txt").write_text(text)
     with pytest.raises(UnusableInput, match="release"):
         predict_counted(open_captures(tmp_path))
+    state = state_of_capture(tmp_path / "buffer.txt", release="6.12", engine="python")
+    assert not any("guessed" in sentence or "no pagetypeinfo" in sentence for sentence in state.assumed)
     (found,) = predict_counted(open_captures(tmp_path), release="6.12").values()
     assert found.verdict == "close"
     assert any("invented" in sentence for sentence in found.assumed)
