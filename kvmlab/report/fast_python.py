@@ -5,17 +5,28 @@ For small inputs and for the browser. Same interface as `fast_compiled`, same gr
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from operator import itemgetter
+from typing import Any
+
 import numpy as np
 
 from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_chunk import Chunk, Found, TooShort
+from kvmlab.report.fast_cut import TITLE, Cut, Cutter
 from kvmlab.report.fast_heads import EXACTLY, HEAD_BYTES, may_begin
+from kvmlab.report.fast_hints import digits_zeroed_at
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.fast_meaning import DIGITS, INTERESTING, MAX_ENTRIES
 from kvmlab.report.fast_sieve import Knowledge, Sieve
 from kvmlab.report.fast_steps import Attempt, Outcome, time_us
-from kvmlab.report.fast_whole import MOST_LINES, Wholes
+
+_BLOCK = 31 << 20
+# So many messages are compared with all lines at once, where there are enough lines.
+_MOST_COMMON, _ENOUGH = 48, 256
 
 
 class PythonEngine(Knowledge):
@@ -30,11 +41,15 @@ class PythonEngine(Knowledge):
 
     def __init__(self, lexicon: Lexicon) -> None:
         super().__init__(lexicon)
+        # An allocator that has let go of a big block gives smaller ones out again instead of taking fresh pages.
+        np.empty(_BLOCK, np.uint8)
         self.attempt = Attempt(lexicon)
-        self.whole_reports = Wholes(self.attempt)
+        self.cutter = Cutter(lexicon, self.attempt)
         self.wholes: dict[tuple[bool, bytes], int] = {}
         # Messages behind a prefix that are surely of no report, zeros for digits.
         self.quiet: set[bytes] = set()
+        # The commonest of them.
+        self.common: list[bytes] = []
         self.exact: dict[bytes, bool] = {}
 
     def sibling(self) -> PythonEngine:
@@ -47,59 +62,99 @@ class PythonEngine(Knowledge):
         Raises:
             TooShort: the chunk must hold more of the text behind its end.
         """
-        return _Reading(self, chunk).run()
+        text = chunk.data[chunk.lo : chunk.stop].tobytes()
+        found = self.finder.find(text)
+        titles = [at for at, word in found if word == TITLE]
+        cuts = self.cutter.cut(text, titles, chunk.hi - chunk.lo, self.styles)
+        return _Reading(self, chunk, text, cuts, found).run()
 
 
 class _Reading(Sieve):
     """One chunk being read."""
 
-    def __init__(self, engine: PythonEngine, chunk: Chunk) -> None:
-        super().__init__(engine, chunk)
+    def __init__(
+        self, engine: PythonEngine, chunk: Chunk, text: bytes, cuts: Sequence[Cut], found: Sequence[tuple[int, bytes]]
+    ) -> None:
+        super().__init__(engine, chunk, text, cuts, found)
         self.reader = engine
         self.rows: list[list[int]] = []
         self.marks: list[list[int]] = []
 
+    @cached_property
+    def _lists(self) -> tuple[list[int], list[int], list[int]]:
+        return self.starts.tolist(), self.ends.tolist(), self.kinds.tolist()
+
     def run(self) -> Found:
         self.find_templates()
-        self.lists = (self.starts.tolist(), self.ends.tolist(), self.kinds.tolist())
-        wanted = self.candidates()
-        titles = self.titles()
-        self._bounds = np.union1d(self.breaks(), titles)
-        is_title = np.zeros(len(self.starts) + 1, bool)
-        is_title[titles] = True
-        starts, ends, kinds = self.lists
-        lengths = [len(template.shape) for template in self.engine.templates]
-        quiet, text = self.reader.quiet, self.text
+        self._take_cuts()
         done = -1
-        for i, title in zip(wanted.tolist(), is_title[wanted].tolist(), strict=True):
+        for i, title in self._wanted():
             if i < done or i >= self.own:
                 continue
             if title:
                 done = self._report(i)
-            elif kinds[i] < 0 or text[starts[i] + lengths[kinds[i]] : ends[i]].translate(DIGITS) not in quiet:
+            else:
                 self._outside(i)
+        self.rows.sort(key=itemgetter(r.START))
         rows = np.array(self.rows, np.int64).reshape(-1, r.N_COLUMNS)
         marks = np.array(self.marks, np.int64).reshape(-1, r.N_MARK)
         lo = self.chunk.lo
         rows[:, [r.START, r.STOP, r.TRACE_AT]] += lo
         marks[:, [r.MARK_START, r.MARK_STOP]] += lo
-        stop = max(self.chunk.hi, lo + int(self.behind[done - 1]) if done > 0 else 0)
+        stop = max(self.chunk.hi, lo + self.behind(done - 1) if done > 0 else 0)
+        if self.cuts:
+            stop = max(stop, lo + self.cuts[-1].stop)
         used = np.bincount(self.kinds[self.kinds >= 0], minlength=1).nonzero()[0].tolist()
         callers = any(self.engine.templates[k].caller[0] >= 0 for k in used if k < len(self.engine.templates))
-        return Found(rows, marks, self.own, stop, self.stray, callers)
+        return Found(rows, marks, self.own_lines, stop, self.stray, callers)
+
+    def _take_cuts(self) -> None:
+        lines = np.searchsorted(self.at, [cut.title for cut in self.cuts])
+        for cut, i in zip(self.cuts, lines.tolist(), strict=True):
+            cut.row[r.LINE] = self.number(i)
+            self.rows.append(cut.row)
+
+    def _wanted(self) -> Iterator[tuple[int, bool]]:
+        """The lines that must be looked at, and whether they are titles."""
+        wanted, titles = self.candidates(), self.titles()
+        read = np.searchsorted(self.at, [cut.title for cut in self.cuts])
+        wanted = np.setdiff1d(wanted, np.concatenate([read, titles]), assume_unique=True)
+        lengths = np.array([len(t.shape) for t in self.engine.templates] + [0, 0, 0], np.int64)
+        begins = self.starts[wanted] + lengths[self.kinds[wanted]]
+        if len(wanted) > _ENOUGH:
+            left = self._not_common(wanted, begins)
+            wanted, begins = wanted[left], begins[left]
+        text, quiet = self.text, self.reader.quiet
+        messages = [text[a:b] for a, b in zip(begins.tolist(), self.ends[wanted].tolist(), strict=True)]
+        # Most of them are like others that have been looked at.
+        shown = b"\n".join(messages).translate(DIGITS).split(b"\n") if messages else []
+        strange = set(shown) - quiet
+        bare = (self.kinds[wanted] < 0).tolist()
+        chosen: list[tuple[int, bool]] = []
+        if strange or True in bare:
+            lines = zip(wanted.tolist(), shown, bare, strict=True)
+            chosen = [(i, False) for i, message, own in lines if own or message in strange]
+        common = self.reader.common
+        if len(shown) > _ENOUGH and len(common) < _MOST_COMMON:
+            counts = Counter(shown).most_common(_MOST_COMMON - len(common))
+            common += [message for message, n in counts if n > 32 and message in quiet and message not in common]
+        return iter(sorted([*chosen, *((i, True) for i in titles.tolist())]))
+
+    def _not_common(self, wanted: Any, begins: Any) -> Any:
+        """Places of lines that are not like any of the commonest messages that are of no report."""
+        lengths = self.ends[wanted] - begins
+        left = self.kinds[wanted] >= 0
+        for message in self.reader.common:
+            alike = np.flatnonzero(lengths == len(message))
+            left[alike[digits_zeroed_at(self.words, begins[alike], message)]] = False
+        return np.flatnonzero(left | (self.kinds[wanted] < 0))
 
     def _report(self, i: int) -> int:
         """Reads the report that begins in line `i`; the number of the first line that is not its own."""
         engine, chunk = self.reader, self.chunk
         attempt, templates, n = engine.attempt, engine.templates, len(self.starts)
-        (starts, ends, kinds), text = self.lists, self.text
+        (starts, ends, kinds), text = self._lists, self.text
         template = templates[kinds[i]]
-        bound = int(np.searchsorted(self._bounds, i, side="right"))
-        upto = min(int(self._bounds[bound]) if bound < len(self._bounds) else n, i + MOST_LINES, n - 1)
-        at = engine.whole_reports.read(text, starts, ends, i, upto, template, engine.styles.index(template.style))
-        if 0 < at < n and (kinds[at] not in (-1, -3) or ends[at] <= starts[at]):
-            self.rows.append(attempt.close(starts[i], int(self.behind[at - 1]), i, at - i))
-            return at
         begun = attempt.begin(self.line(i), template, engine.styles.index(template.style))
         at_last = chunk.at_end and i + 1 == n
         at = i + 1
@@ -135,7 +190,9 @@ class _Reading(Sieve):
         if does is Outcome.BREAKS:
             self._mark(i, at, r.WANTED)
             return at
-        self.rows.append(attempt.close(int(starts[i]), int(self.behind[at - 1]), i, at - i))
+        row = attempt.close(int(self.at[i]), self.behind(at - 1), self.number(i), at - i)
+        row[r.TRACE_AT] += int(self.at[i]) - starts[i]
+        self.rows.append(row)
         return at
 
     def _outside(self, i: int) -> None:
@@ -161,12 +218,13 @@ class _Reading(Sieve):
 
     def _mark(self, i: int, stop: int, kind: int) -> None:
         first, last = self._time(i), self._time(stop - 1)
-        if self.marks and self.marks[-1][r.MARK_STOP] == self.starts[i] and self.marks[-1][r.MARK_KIND] == kind:
+        start, behind = int(self.at[i]), self.behind(stop - 1)
+        if self.marks and self.marks[-1][r.MARK_STOP] == start and self.marks[-1][r.MARK_KIND] == kind:
             mark = self.marks[-1]
-            mark[r.MARK_STOP], mark[r.MARK_LAST_US] = int(self.behind[stop - 1]), last
+            mark[r.MARK_STOP], mark[r.MARK_LAST_US] = behind, last
             mark[r.MARK_LINES] += stop - i
             return
-        self.marks.append([int(self.starts[i]), int(self.behind[stop - 1]), i, stop - i, kind, first, last])
+        self.marks.append([start, behind, self.number(i), stop - i, kind, first, last])
 
     def _time(self, i: int) -> int:
         kind = self.kinds[i]

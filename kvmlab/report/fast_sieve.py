@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from kvmlab.report.fast_chunk import Chunk, TooShort
+from kvmlab.report.fast_cut import TITLE, Cut
 from kvmlab.report.fast_heads import NO, held_words
+from kvmlab.report.fast_hints import digits_zeroed, digits_zeroed_at, hints, places
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.fast_meaning import DIGITS, FOREIGN, MAX_ENTRIES, Template
+from kvmlab.report.fast_words import WordFinder
 
-_TITLE = b"BUG: Bad page state in process "
-_ZERO, _HIGH, _LOW7, _ADD = (
-    np.uint64(0x3030303030303030), np.uint64(0x8080808080808080), np.uint64(0x7F7F7F7F7F7F7F7F),
-    np.uint64(0x7676767676767676),
-)  # fmt: skip
-_SEVEN, _FULL = np.uint64(7), np.uint64(0xFF)
+_FULL = np.uint64(0xFF)
 _K = np.uint64(0x9E3779B97F4A7C15)
 _MAX_TEMPLATES = 64
-_TABLE_BITS = 18
+_TABLE_BITS = 14
 _MASKS = np.array([(1 << 8 * n) - 1 for n in range(8)] + [(1 << 64) - 1], np.uint64)
-_ODD = re.compile(rb"[^\t-\r -~]")
-_FILE = re.compile(rb"\.[A-Za-z]{1,4}:[0-9]")
-
-
-def _zeroed(words: Any) -> Any:
-    """Words of eight bytes with a zero for every digit."""
-    t = words ^ _ZERO
-    other = (((t & _LOW7) + _ADD) | t) & _HIGH
-    digits = ((other ^ _HIGH) >> _SEVEN) * _FULL
-    return (words & ~digits) | (_ZERO & digits)
+# Behind the text, so that words of eight bytes can be read from its end, and of prefixes from its last line.
+_PAD = bytes(256)
 
 
 class Knowledge:
@@ -50,7 +40,9 @@ class Knowledge:
         self.known: dict[int, int] = {}
         self.heads = np.zeros(1 << _TABLE_BITS, np.uint64)
         self.looks = np.zeros(1 << _TABLE_BITS, bool)
-        self.held = [word.encode() for word in held_words()]
+        held = [word.encode() for word in held_words()]
+        self.finder = WordFinder([TITLE, *(word for word in held if len(word) >= 15)])
+        self.short = [word for word in held if len(word) < 15]
 
     def add(self, template: Template) -> bool:
         """Learns a template; False if it is known or there are too many."""
@@ -63,76 +55,97 @@ class Knowledge:
 
 
 class Sieve:
-    """The lines of one chunk: where they are, whose prefix they have, which must be looked at.
+    """The lines of one chunk, without those that have been cut out: where they are, whose prefix they have.
 
     Args:
         engine: what is known.
         chunk: the chunk.
+        text: its bytes, from the first line on.
+        cuts: the reports that have been read.
+        found: where words stand in the text that a line could be known by, and titles.
     """
 
-    def __init__(self, engine: Knowledge, chunk: Chunk) -> None:
-        self.engine, self.chunk = engine, chunk
-        self.data = chunk.data[chunk.lo : chunk.stop]
-        self.text = self.data.tobytes()
+    def __init__(
+        self, engine: Knowledge, chunk: Chunk, text: bytes, cuts: Sequence[Cut], found: Sequence[tuple[int, bytes]]
+    ) -> None:
+        self.engine, self.chunk, self.cuts = engine, chunk, cuts
+        begins, ends = [0, *(cut.stop for cut in cuts)], [*(cut.start for cut in cuts), len(text)]
+        pieces = [text[a:b] for a, b in zip(begins, ends, strict=True)] if cuts else [text]
+        self.text = b"".join([*pieces, _PAD])
+        padded = np.frombuffer(self.text, np.uint8)
+        self.data = padded[: len(padded) - len(_PAD)]
+        self.words = np.ndarray((len(padded) - 7,), "<u8", padded, 0, (1,))
+        # For each number of cuts before a place: how many bytes and lines they took.
+        self._bytes = np.cumsum([0, *(cut.stop - cut.start for cut in cuts)])
+        self._lines = np.cumsum([0, *(cut.lines for cut in cuts)])
+        self._cut_at = np.array([cut.start for cut in cuts], np.int64) - self._bytes[:-1]
         size = chunk.hi - chunk.lo
-        feeds = np.flatnonzero(self.data == 10)
+        special = np.flatnonzero(self.data.view(np.int8) < 32)
+        values = self.data[special]
+        feeds = special[values == 10]
         starts = np.empty(len(feeds) + 1, np.int64)
         starts[0], starts[1:] = 0, feeds + 1
-        ends = np.append(feeds, len(self.text))
-        behind = np.append(feeds + 1, len(self.text))
-        whole = chunk.at_end and (not len(feeds) or feeds[-1] + 1 < len(self.text))
+        whole = chunk.at_end and (not len(feeds) or feeds[-1] + 1 < len(self.data))
         n = len(starts) if whole else len(feeds)
-        self.starts, self.ends, self.behind = starts[:n], ends[:n], behind[:n]
-        self.own = int(np.searchsorted(self.starts, size))
-        if not chunk.at_end and self.own == n and size > (behind[n - 1] if n else 0):
+        steps = np.zeros(len(starts) + 1, np.int64)
+        np.add.at(steps, np.searchsorted(starts, self._cut_at), 1)
+        cuts_before = np.cumsum(steps[:-1])
+        places_of = starts + self._bytes[cuts_before]
+        self.starts, self.ends = starts[:n], np.append(feeds, len(self.data))[:n]
+        self.following = np.append(starts[1:], len(self.data))[:n]
+        # Where lines begin and end in the text, and their numbers.
+        self.before = cuts_before[:n]
+        self.at = places_of[:n]
+        self.own = int(np.searchsorted(self.at, size))
+        after = int(places_of[n]) if n < len(places_of) else len(text)
+        if not chunk.at_end and self.own == n and size > after:
             raise TooShort
-        self.stray = self._trim()
-        padded = chunk.data[chunk.lo :]
-        self.words = np.ndarray((len(padded) - 7,), "<u8", padded, 0, (1,))
+        # How many lines of the text begin within the chunk's own part.
+        self.own_lines = self.own + sum(cut.lines for cut in cuts)
+        if cuts and cuts[-1].stop > size:
+            self.own_lines -= text.count(b"\n", max(cuts[-1].start, size) - 1, cuts[-1].stop - 1)
+        returns = special[values == 13]
+        self.stray = bool(len(returns)) and self._trim(returns)
+        self._odd = special[(values < 9) | (values > 13)]
+        self._found = found
         self.kinds = np.full(n, -1, np.int64)
-        self.lists: tuple[list[int], list[int], list[int]] = ([], [], [])
 
-    def _trim(self) -> bool:
+    def behind(self, i: int) -> int:
+        """Where in the text line `i` and its ending are over."""
+        return int(self.following[i] + self._bytes[self.before[i]])
+
+    def number(self, i: int) -> int:
+        """The number of line `i` in the text."""
+        return int(i + self._lines[self.before[i]])
+
+    def _trim(self, returns: Any) -> bool:
         """Takes carriage returns off the ends of lines; whether others remain."""
-        total = self.text.count(b"\r")
-        if not total:
-            return False
-        ends = self.ends.copy()
-        taken = 0
+        ends, taken = self.ends.copy(), 0
         while (some := (ends > self.starts) & (self.data[np.maximum(ends - 1, 0)] == 13)).any():
             ends -= some
             taken += int(some.sum())
         self.ends = ends
-        return bool(taken != self.text.count(b"\r", 0, int(self.behind[-1]) if len(self.behind) else 0))
+        return bool(taken != (returns < (self.following[-1] if len(ends) else 0)).sum())
+
+    def left(self, found: Any) -> Any:
+        """Places in the text as places in what is left of it, without those that have been cut out."""
+        cut = np.searchsorted(self._cut_at + self._bytes[:-1], found, side="right")
+        kept = found - self._bytes[cut]
+        # Behind a cut, nothing begins before the place where it was.
+        inside = kept < self._cut_at[np.maximum(cut - 1, 0)] if len(self._cut_at) else np.zeros(len(found), bool)
+        return kept[~(inside & (cut > 0))]
 
     def titles(self) -> Any:
-        """Numbers of the lines that begin as the title of a bad page does."""
-        places, at = [], self.text.find(_TITLE)
-        while at >= 0:
-            places.append(at)
-            at = self.text.find(_TITLE, at + 1)
-        found = np.array(places, np.int64)
+        """Numbers of the lines that begin as the title of a bad page does and have not been read yet."""
+        done = {cut.title for cut in self.cuts}
+        found = self.left(np.array([at for at, word in self._found if word == TITLE], np.int64))
         lines = np.searchsorted(self.starts, found, side="right") - 1
+        kept = (lines >= 0) & (lines < len(self.starts))
+        found, lines = found[kept], lines[kept]
         lengths = np.array([len(t.shape) for t in self.engine.templates] + [0, 0, 0], np.int64)
-        kept = (self.kinds[lines] >= 0) & (self.starts[lines] + lengths[self.kinds[lines]] == found)
-        return lines[kept]
-
-    def breaks(self) -> Any:
-        """Numbers of the lines whose template, second or caller differs from that of the line before."""
-        n = len(self.starts)
-        differs = np.zeros(n, bool)
-        differs[1:] = self.kinds[1:] != self.kinds[:-1]
-        shown = np.zeros(n, np.uint64)
-        for k, template in enumerate(self.engine.templates):
-            for first, end in (template.seconds, template.caller):
-                if first < 0:
-                    continue
-                lines = np.flatnonzero(self.kinds == k)
-                for at in range(first, end, 8):
-                    shown[lines] = self.words[self.starts[lines] + at] & _MASKS[min(8, end - at)]
-                    differs[1:] |= shown[1:] != shown[:-1]
-                shown[lines] = 0
-        return np.flatnonzero(differs)
+        kinds = self.kinds[lines]
+        lines = lines[(kinds >= 0) & (self.starts[lines] + lengths[kinds] == found)]
+        return np.array([i for i in lines.tolist() if int(self.at[i]) not in done], np.int64)
 
     def line(self, i: int) -> bytes:
         """Line `i` without its ending."""
@@ -141,8 +154,7 @@ class Sieve:
     def find_templates(self) -> None:
         """Gives each line the number of its template; -1 stands for a line without one, -2 for a program's."""
         rooms = self.ends - self.starts
-        for k in range(len(self.engine.templates)):
-            self._fit(k, rooms)
+        self._fit_all(rooms)
         while True:
             for i in np.flatnonzero((self.kinds == -1) & (rooms > 0)).tolist():
                 line = self.line(i)
@@ -152,7 +164,8 @@ class Sieve:
                     learned = self.engine.lexicon.template(line)
                     if isinstance(learned, Template):
                         if self.engine.add(learned):
-                            self._again(rooms)
+                            self.kinds[self.kinds >= 0] = -1
+                            self._fit_all(rooms)
                             break
                         learned = FOREIGN + 1
                     found = learned
@@ -162,22 +175,15 @@ class Sieve:
             else:
                 return
 
-    def _again(self, rooms: Any) -> None:
-        self.kinds[self.kinds >= 0] = -1
-        for k in range(len(self.engine.templates)):
-            self._fit(k, rooms)
-
-    def _fit(self, k: int, rooms: Any) -> None:
-        shape = self.engine.templates[k].shape
-        open_lines = np.flatnonzero((self.kinds == -1) & (rooms >= len(shape)))
-        for at in range(0, len(shape), 8):
-            if not len(open_lines):
+    def _fit_all(self, rooms: Any) -> None:
+        left = np.flatnonzero(self.kinds == -1)
+        for k, template in enumerate(self.engine.templates):
+            if not len(left):
                 return
-            part = shape[at : at + 8]
-            shown = _zeroed(self.words[self.starts[open_lines] + at])
-            same = (shown & _MASKS[len(part)]) == np.uint64(int.from_bytes(part, "little"))
-            open_lines = open_lines[same]
-        self.kinds[open_lines] = k
+            fits = digits_zeroed_at(self.words, self.starts[left], template.shape)
+            fits &= rooms[left] >= len(template.shape)
+            self.kinds[left[fits]] = k
+            left = left[~fits]
 
     def candidates(self) -> Any:
         """The lines that must be looked at: by how their message begins, by what they hold, or for lack of a prefix."""
@@ -186,7 +192,7 @@ class Sieve:
         kinds = self.kinds[:n]
         begins = self.starts[:n] + lengths[kinds]
         rooms = self.ends[:n] - begins
-        heads = _zeroed(self.words[begins] & _MASKS[np.minimum(rooms, 8)])
+        heads = digits_zeroed(self.words[begins] & _MASKS[np.minimum(rooms, 8)])
         first = heads & _FULL
         blank = (first == 32) | (first == 9)
         slots = (heads * _K) >> np.uint64(64 - _TABLE_BITS)
@@ -217,28 +223,10 @@ class Sieve:
 
     def _hinted(self) -> Any:
         """Numbers of the lines that hold what a part of a report could be known by."""
-        data, text = self.data, self.text
-        places = [np.flatnonzero(data == 43)]
-        at = places[0][places[0] + 2 < len(data)]
-        places = [at[(data[at + 1] == 48) & (data[at + 2] == 120)]]
-        at = np.flatnonzero(data == 60)
-        places.append(at[data[np.maximum(at - 1, 0)] == 91])
-        for word in self.engine.held:
-            if len(word) < 8:
-                # A short word is found sooner by its last character.
-                at = np.flatnonzero(data == word[-1]) - len(word) + 1
-                at = at[at >= 0]
-                places.append(at[np.all([data[at + k] == word[k] for k in range(len(word))], axis=0)])
-                continue
-            at_word = text.find(word)
-            while at_word >= 0:
-                places.append(np.array([at_word]))
-                at_word = text.find(word, at_word + 1)
-        control = (data < 32) & (data != 10)
-        if not text.isascii() or control.any() or 127 in text:
-            places.append(np.array([found.start() for found in _ODD.finditer(text)], np.int64))
-        places.append(np.array([found.start() for found in _FILE.finditer(text)], np.int64))
-        lines = np.searchsorted(self.starts, np.concatenate(places), side="right") - 1
+        held = [at for at, word in self._found if word != TITLE]
+        found = [self._odd, self.left(np.array(held, np.int64)), hints(self.text, self.data)]
+        found += [places(self.text, self.data, word) for word in self.engine.short]
+        lines = np.searchsorted(self.starts, np.concatenate(found), side="right") - 1
         return lines[lines < self.own]
 
     def length(self, i: int) -> int:

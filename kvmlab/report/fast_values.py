@@ -16,8 +16,8 @@ _PAGE = re.compile(
     rb"(?: pfn:0x([0-9a-f]{1,16}))?(?: compound_mapcount: -?[0-9]{1,10})?"
 )
 _FLAGS = re.compile(rb"(?:anon |ksm |page )?flags: 0x([0-9a-f]{1,16})\(([a-z0-9_|=]*)\)(?: CMA)?")
-_FIELD = re.compile(rb"(?:^|\|)(node|zone)=([0-9]{1,6})(?=\||$)")
-_FIELDS = re.compile(rb"(?:^|\|)(?:node|zone)=")
+FIELD = re.compile(rb"(?:^|\|)(node|zone)=([0-9]{1,6})(?=\||$)")
+FIELDS = re.compile(rb"(?:^|\|)(?:node|zone)=")
 _FOUR = re.compile(rb"raw: ([0-9a-f]{16}) ([0-9a-f]{16}) ([0-9a-f]{16}) ([0-9a-f]{16})")
 _WORDS = re.compile(rb"(raw|head): ((?:[0-9a-f]{16}(?: (?=.)|$)){1,8}|(?:[0-9a-f]{8}(?: (?=.)|$)){1,16})")
 _CPU = re.compile(rb"CPU: ([0-9]{1,6}) (?:UID: [0-9]{1,10} )?PID: (-?[0-9]{1,10}) Comm: (.*)", re.DOTALL)
@@ -91,8 +91,8 @@ class Lines:
             return _BAD if b"flags:" in message[:12] else None
         row = self.row
         row[r.FLAGS_WORD] = signed(int(found[1], 16))
-        fields = _FIELD.findall(found[2])
-        if len(fields) != len(_FIELDS.findall(found[2])):
+        fields = FIELD.findall(found[2])
+        if len(fields) != len(FIELDS.findall(found[2])):
             return _BAD
         for name, value in fields:
             row[r.NODE if name == b"node" else r.ZONE] = int(value)

@@ -7,9 +7,11 @@ It takes what storms are made of: reports of one second and one caller that end 
 from __future__ import annotations
 
 import re
+from itertools import compress
 
 from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
+from kvmlab.report.fast_joint import Numbers
 from kvmlab.report.fast_meaning import MAX_ENTRIES, Meaning, Template
 from kvmlab.report.fast_steps import Attempt
 from kvmlab.report.fast_values import X86
@@ -17,9 +19,10 @@ from kvmlab.report.fast_values import X86
 # Longer reports are read line by line.
 MOST_LINES = 200
 # So many lines are remembered before those of registers, most of which differ, are not any more.
-_REGISTER_LINES = 20_000
-# Codes besides those of the classes: a line that is not known; the lines that open and close the stack of the task.
-_STRANGE, _OPEN_TASK, _CLOSE_TASK = 255, 100, 101
+_REGISTER_LINES = 2_000
+# Codes besides those of the classes: a line that is not known; the lines that open and close the stack of the task;
+# an entry that is not confirmed.
+_STRANGE, _OPEN_TASK, _CLOSE_TASK, _UNCONFIRMED = 255, 100, 101, 102
 
 
 def _one(*codes: int) -> bytes:
@@ -34,9 +37,20 @@ _WHOLE = re.compile(
     + b"(?:" + _one(g.MODULES) + _one(g.MORE_MODULES) + b"*" + _one(g.UNLOADED) + b"?)?" + _one(g.CPU)
     + _one(g.TAINTED) + b"?(?P<hardware>" + _one(g.HARDWARE) + b")?" + _one(g.QUEUE) + b"?"
     + b"(?P<trace>" + _one(g.TRACE) + b")" + _one(_OPEN_TASK)
-    + b"(?P<body>" + _one(g.FRAME, g.REGISTERS, g.CODE) + b"*)" + _one(_CLOSE_TASK),
+    + b"(?P<body>" + _one(g.FRAME, _UNCONFIRMED, g.REGISTERS, g.CODE) + b"*)" + _one(_CLOSE_TASK),
     re.DOTALL,
 )  # fmt: skip
+# The same where all lines with numbers of their own are strange ones, as they are in a report that holds nothing new.
+_JOINT = re.compile(
+    _one(_STRANGE) + b"{2}(?P<type>" + _one(g.TYPE) + b")?" + _one(_STRANGE) + b"{2}(?P<reason>" + _one(g.REASON) + b")"
+    + b"(?:" + _one(g.MODULES) + _one(g.MORE_MODULES) + b"*" + _one(g.UNLOADED) + b"?)?" + _one(_STRANGE)
+    + _one(g.TAINTED) + b"?(?P<hardware>" + _one(g.HARDWARE) + b")?" + _one(g.QUEUE) + b"?"
+    + b"(?P<trace>" + _one(g.TRACE) + b")" + _one(_OPEN_TASK)
+    + b"(?P<body>" + _one(g.FRAME, _UNCONFIRMED, g.REGISTERS, g.CODE, _STRANGE) + b"*)" + _one(_CLOSE_TASK),
+    re.DOTALL,
+)  # fmt: skip
+_IS_STRANGE = bytes(code == _STRANGE for code in range(256))
+_CONFIRMED = bytes(code == g.FRAME for code in range(256))
 
 
 class _Codes(dict[bytes, int]):
@@ -44,13 +58,6 @@ class _Codes(dict[bytes, int]):
 
     def __missing__(self, message: bytes) -> int:
         return _STRANGE
-
-
-class _Numbers(dict[bytes, int]):
-    """Numbers that go with messages; zero where there is none."""
-
-    def __missing__(self, message: bytes) -> int:
-        return 0
 
 
 class Wholes:
@@ -62,74 +69,67 @@ class Wholes:
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
-        self._known: dict[str, tuple[_Codes, _Numbers]] = {}
+        self._numbers = Numbers(attempt)
+        self._known: dict[str, tuple[_Codes, dict[bytes, int]]] = {}
 
-    def read(
-        self, text: bytes, starts: list[int], ends: list[int], i: int, upto: int, template: Template, style: int
-    ) -> int:
-        """Reads the report whose title is line `i`; the number of the line behind it, -1 if it is left to others.
+    def read(self, title: bytes, messages: list[bytes], template: Template, style: int) -> int:
+        """Reads a report into the row of the attempt; which message is `Call Trace:`, -1 if it is left to others.
 
         Args:
-            text: the text.
-            starts, ends: offsets of its lines.
-            upto: the lines before it have the title's template, second and caller, and none of them is a title.
+            title: its title line.
+            messages: the messages behind it, the last one `</TASK>`; all have the title's template, second and caller.
             template: that of the title.
             style: number of its style.
         """
         attempt = self._attempt
-        length = len(template.shape)
-        codes, numbers = self._known.setdefault(template.style, (_Codes(), _Numbers()))
-        messages = [text[a + length : b] for a, b in zip(starts[i + 1 : upto], ends[i + 1 : upto], strict=True)]
+        if template.style not in self._known:
+            self._known[template.style] = _Codes(), {}
+        codes, numbers = self._known[template.style]
         classes = bytearray(map(codes.__getitem__, messages))
-        last = classes.find(_CLOSE_TASK)
-        if last < 0:
-            self._learn_end(messages, template, codes, starts, text, i)
+        if (found := _JOINT.fullmatch(classes)) is not None:
+            length = len(template.shape)
+            lines = b"\n".join([title[length:], *compress(messages, classes.translate(_IS_STRANGE))])
+            row = self._numbers.read(lines, title[:length], template, style)
+            if row is not None:
+                attempt.row = row
+                return self._filled(found, messages, classes, numbers)
+        if not attempt.begin(title, template, style):
             return -1
-        if not attempt.begin(text[starts[i] : ends[i]], template, style):
-            return -1
-        at = classes.find(_STRANGE, 0, last)
+        at = classes.find(_STRANGE)
         while at >= 0:
             message = messages[at]
             if message[:1] == b"R" and X86.fullmatch(message):
                 classes[at] = g.REGISTERS
                 if len(codes) < _REGISTER_LINES:
                     codes[message] = g.REGISTERS
-                at = classes.find(_STRANGE, at + 1, last)
-                continue
-            line = i + 1 + at
-            meaning = attempt.meaning(text[starts[line] : ends[line]], message, length)
-            code = _code(meaning)
-            if code == g.BAD or (code == g.HEAD and meaning.number < 0):
-                return -1
-            if (meaning.number >= 0 or code in _WITHOUT_NUMBERS) and len(codes) < MAX_ENTRIES:
-                codes[message], numbers[message] = code, max(0, meaning.number)
-            classes[at] = code
-            at = classes.find(_STRANGE, at + 1, last)
-        found = _WHOLE.fullmatch(classes, 0, last + 1)
-        if found is None:
-            return -1
-        first, behind = found.span("body")
-        frames = classes.count(g.FRAME, first, behind)
-        reliable = [number for number in map(numbers.__getitem__, messages[first:behind]) if number & 1]
-        if not frames or not reliable:
-            return -1
-        row = attempt.row
-        for name, column in _NUMBERED:
-            if (place := found.start(name)) >= 0:
-                row[column] = numbers[messages[place]]
-        row[r.TRACE_AT] = starts[i + 1 + found.start("trace")]
-        attempt.fill(frames, reliable)
-        return i + last + 2
-
-    def _learn_end(
-        self, messages: list[bytes], template: Template, codes: _Codes, starts: list[int], text: bytes, i: int
-    ) -> None:
-        for at, message in enumerate(messages):
-            if message.endswith(b"</TASK>") and message not in codes:
-                start = starts[i + 1 + at]
+            else:
                 length = len(template.shape)
-                meaning = self._attempt.lexicon.message(text[start : start + length] + message, length)
-                codes[message] = _code(meaning)
+                meaning = attempt.meaning(title[:length] + message, message, length)
+                code = _code(meaning)
+                if code == g.BAD or (code == g.HEAD and meaning.number < 0):
+                    return -1
+                if (meaning.number >= 0 or code in _WITHOUT_NUMBERS) and len(codes) < MAX_ENTRIES:
+                    codes[message], numbers[message] = code, max(0, meaning.number)
+                classes[at] = code
+            at = classes.find(_STRANGE, at + 1)
+        found = _WHOLE.fullmatch(classes)
+        return -1 if found is None else self._filled(found, messages, classes, numbers)
+
+    def _filled(
+        self, found: re.Match[bytes], messages: list[bytes], classes: bytearray, numbers: dict[bytes, int]
+    ) -> int:
+        """Fills the row with what is known of messages; as `read`."""
+        first, behind = found.span("body")
+        body = classes[first:behind]
+        reliable = [numbers[message] for message in compress(messages[first:behind], body.translate(_CONFIRMED))]
+        if not reliable:
+            return -1
+        row = self._attempt.row
+        for name, column in _NUMBERED:
+            if name in found.re.groupindex and (place := found.start(name)) >= 0:
+                row[column] = numbers[messages[place]]
+        self._attempt.fill(len(reliable) + body.count(_UNCONFIRMED), reliable)
+        return found.start("trace")
 
 
 def _code(meaning: Meaning) -> int:
@@ -137,7 +137,7 @@ def _code(meaning: Meaning) -> int:
         return _OPEN_TASK
     if meaning.number == 0 and meaning.found == g.CLOSE:
         return _CLOSE_TASK
-    return meaning.found
+    return _UNCONFIRMED if meaning.found == g.FRAME and not meaning.number & 1 else meaning.found
 
 
 _NUMBERED = (("head", r.ORDER), ("type", r.TYPE_ID), ("reason", r.REASON_ID), ("hardware", r.HARDWARE_ID))
