@@ -225,6 +225,15 @@ class Lexicon:
     def _text(self, text: str) -> int:
         return self._id(text, self.texts)
 
+    def number_of(self, value: Any, held: list[Any]) -> int:
+        """The number of a text, type or task that another lexicon holds.
+
+        Args:
+            value: what it is.
+            held: which of the lists of this lexicon it belongs to.
+        """
+        return self._id(("as it is", value) if held is self.tasks else value, held, value)
+
     def _id(self, key: object, held: list[Any], value: object = None) -> int:
         slot = (id(held), key)
         found = self._ids.get(slot)

@@ -21,10 +21,11 @@ from kvmlab.report.scan_result import Scan
 from kvmlab.report.scan_ring import Piece, Ring, joined, line_before
 from kvmlab.report.scan_rows import Rows
 from kvmlab.report.scan_stacks import learn_stacks
-from kvmlab.report.scan_text import NotPlain
+from kvmlab.report.scan_text import FileText, NotPlain
 
 if TYPE_CHECKING:
     from kvmlab.report.scan_progress import Progress
+    from kvmlab.report.scan_workers import Workers
 
 CHUNK = 4 << 20
 MARGIN = 64 << 10
@@ -79,31 +80,71 @@ class Job:
     def run(self, text: AnyText) -> Scan | None:
         """Reads a text of which any stretch can be read; None if the tolerant parser must see it whole."""
         self.regions = Regions(text)
-        n = (self.threads or processors()) if self.engine.parallel else 1
+        n = self.threads or processors()
         if self.progress is not None:
             self.progress.begin(text.size)
-        starts = list(self._chunks(text.size))
-        buffers = self.rooms
+        workers = self._workers(text, n)
         try:
-            if n == 1 or len(starts) == 1:
-                for lo, hi in starts:
-                    self._take(*self._read(text, lo, hi, buffers))
+            if n == 1 or text.size <= FIRST or (not self.engine.parallel and workers is None):
+                for lo, hi in self._chunks(text.size):
+                    self._take(*self.read(text, lo, hi, self.rooms))
             else:
-                with ThreadPoolExecutor(n) as pool:
-                    waiting: deque[Future[tuple[Found, int]]] = deque()
-                    try:
-                        for lo, hi in starts:
-                            waiting.append(pool.submit(self._read, text, lo, hi, buffers))
-                            if len(waiting) > 2 * n:
-                                self._take(*waiting.popleft().result())
-                        while waiting:
-                            self._take(*waiting.popleft().result())
-                    finally:
-                        for future in waiting:
-                            future.cancel()
+                self._all_chunks(text, n, workers)
             return self._finish(text.size)
         except NotPlain:
             return None
+        finally:
+            if workers is not None:
+                workers.close()
+
+    def _workers(self, text: AnyText, n: int) -> Workers | None:
+        """Processes for a big file, if the engine gains nothing by threads."""
+        if self.engine.parallel or n == 1 or not isinstance(text, FileText):
+            return None
+        from kvmlab.report import scan_workers as w
+
+        return w.start_workers(text.path, self.chunk, n, self.engine.lexicon) if text.size >= w.WORKERS_FROM else None
+
+    def _all_chunks(self, text: AnyText, n: int, workers: Workers | None) -> None:
+        """Reads chunks at the same time, and takes them in their order."""
+
+        def read(lo: int, hi: int) -> tuple[Found, int]:
+            if workers is None:
+                return self.read(text, lo, hi, self.rooms)
+            found = workers.read(lo, hi)
+            if self.progress is not None:
+                self.progress.advance(hi - lo)
+            return found
+
+        with ThreadPoolExecutor(n) as pool:
+            waiting: deque[tuple[int, int, Future[tuple[Found, int]]]] = deque()
+            try:
+                for lo, hi in self._chunks(text.size):
+                    waiting.append((lo, hi, pool.submit(read, lo, hi)))
+                    if len(waiting) > 2 * n:
+                        self._take_first(waiting, text, workers)
+                while waiting:
+                    self._take_first(waiting, text, workers)
+            finally:
+                for _, _, future in waiting:
+                    future.cancel()
+
+    def _take_first(
+        self, waiting: deque[tuple[int, int, Future[tuple[Found, int]]]], text: AnyText, workers: Workers | None
+    ) -> None:
+        lo, hi, future = waiting.popleft()
+        if workers is None:
+            self._take(*future.result())
+            return
+        from kvmlab.report.scan_workers import NoWorkers
+
+        try:
+            found = future.result()
+        except NoWorkers:
+            # A process has ended before its time.
+            workers.say_why()
+            found = self.read(text, lo, hi, self.rooms)
+        self._take(*found)
 
     def stream(self, text: Ring, first: Piece) -> Scan | None:
         """Reads a stream; None if the tolerant parser must see it whole.
@@ -171,7 +212,7 @@ class Job:
             yield lo, min(lo + length, size)
             lo, length = lo + length, min(2 * length, self.chunk)
 
-    def _read(self, text: AnyText, lo: int, hi: int, buffers: Any) -> tuple[Found, int]:
+    def read(self, text: AnyText, lo: int, hi: int, buffers: Any) -> tuple[Found, int]:
         """Reads a chunk: what it holds, and the offset that it counts from."""
         margin = MARGIN
         while True:

@@ -1,0 +1,184 @@
+"""Processes that read chunks of one file at the same time, for the engine without a compiler, which holds the GIL."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import subprocess
+import sys
+import threading
+import warnings
+from dataclasses import dataclass, field, replace
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from kvmlab.report import fast_rows as r
+from kvmlab.report.fast_chunk import Found
+from kvmlab.report.fast_lexicon import Lexicon
+from kvmlab.report.scan_stacks import Stack
+from kvmlab.report.scan_text import NotPlain
+from kvmlab.report.scan_worker import Answer, stack_of
+
+# Files from this size on are worth the time that processes need to start.
+WORKERS_FROM = 160 << 20
+_PROGRAM = (
+    "import pickle, sys\nsys.path[:] = pickle.load(sys.stdin.buffer)\n"
+    "from kvmlab.report.scan_worker import serve\nserve()\n"
+)
+
+
+class NoWorkers(Exception):
+    """Processes cannot be started here, or one has ended before its time."""
+
+
+@dataclass(slots=True)
+class _Worker:
+    """One process, and what its numbers stand for."""
+
+    process: subprocess.Popen[bytes]
+    texts: list[int] = field(default_factory=list)
+    types: list[int] = field(default_factory=list)
+    tasks: list[int] = field(default_factory=list)
+    stacks: dict[int, int] = field(default_factory=dict)
+
+    def ask(self, question: object) -> Answer:
+        """Sends a question; the answer."""
+        try:
+            self.tell(question)
+            assert self.process.stdout is not None
+            answer: Answer = pickle.load(self.process.stdout)
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            raise NoWorkers from error
+        return answer
+
+    def tell(self, what: object) -> None:
+        """Sends something that is not answered."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(pickle.dumps(what, 5))
+        self.process.stdin.flush()
+
+
+class Workers:
+    """Processes that read chunks of one file; safe to use from several threads.
+
+    Args:
+        path: the file.
+        chunk: bytes of a chunk.
+        n: how many processes.
+        lexicon: what they learn goes there.
+
+    Raises:
+        NoWorkers: they cannot be started.
+    """
+
+    def __init__(self, path: str, chunk: int, n: int, lexicon: Lexicon) -> None:
+        self._path, self._said = path, False
+        self._lexicon = lexicon
+        self._lock = threading.Lock()
+        self._free: SimpleQueue[_Worker] = SimpleQueue()
+        self._all: list[_Worker] = []
+        self._values: dict[Stack, int] = {}
+        try:
+            for _ in range(n):
+                process = subprocess.Popen(
+                    [sys.executable, "-c", _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                )
+                worker = _Worker(process)
+                self._all.append(worker)
+                worker.tell(sys.path)
+                worker.tell((path, chunk))
+                self._free.put(worker)
+        except (OSError, ValueError, TypeError) as error:
+            self.close()
+            raise NoWorkers from error
+
+    def read(self, lo: int, hi: int) -> tuple[Found, int]:
+        """What a chunk holds, and the offset that it counts from.
+
+        Raises:
+            NotPlain: the text is none that the engine reads.
+            NoWorkers: a process has ended.
+        """
+        worker = self._free.get()
+        try:
+            answer = worker.ask((lo, hi))
+            if answer.found is None:
+                raise NotPlain
+            return self._taken(worker, answer, answer.found), answer.base
+        finally:
+            self._free.put(worker)
+
+    def _taken(self, worker: _Worker, answer: Answer, found: Found) -> Found:
+        """The numbers of a worker's rows as those of the lexicon."""
+        with self._lock:
+            lexicon = self._lexicon
+            worker.texts += [lexicon.number_of(text, lexicon.texts) for text in answer.texts]
+            worker.types += [lexicon.number_of(kind, lexicon.types) for kind in answer.types]
+            worker.tasks += [lexicon.number_of(task, lexicon.tasks) for task in answer.tasks]
+            for value, entries in answer.stacks.items():
+                worker.stacks[value] = self._value(value, stack_of(entries))
+        rows: Any = found.rows
+        for columns, numbers in (
+            ((r.COMM, r.REASON_ID, r.HARDWARE_ID), worker.texts), ((r.TYPE_ID,), worker.types),
+            ((r.TASK_ID,), worker.tasks),
+        ):  # fmt: skip
+            # The last one stands for what a report lacks.
+            table = np.array([*numbers, -1], np.int64)
+            for column in columns:
+                rows[:, column] = table[rows[:, column]]
+        values = rows[:, r.STACK]
+        for value in np.unique(values).tolist():
+            if worker.stacks[value] != value:
+                rows[values == value, r.STACK] = worker.stacks[value]
+        return replace(found, rows=rows)
+
+    def _value(self, value: int, stack: Stack) -> int:
+        """The hash that a stack has in the lexicon: the worker's own, unless that stands for another stack."""
+        if stack not in self._values:
+            while value in self._lexicon.traces and self._lexicon.traces[value] != stack:
+                value += 1 if value < 0 else -1
+            self._lexicon.traces[value] = stack
+            self._values[stack] = value
+        return self._values[stack]
+
+    def close(self) -> None:
+        """Ends the processes."""
+        for worker in self._all:
+            for pipe in (worker.process.stdin, worker.process.stdout):
+                with contextlib.suppress(OSError):
+                    if pipe is not None:
+                        pipe.close()
+        for worker in self._all:
+            try:
+                worker.process.wait(5)
+            except subprocess.TimeoutExpired:
+                worker.process.kill()
+                worker.process.wait()
+
+    def say_why(self) -> None:
+        """Warns, once, that this process goes on alone."""
+        if not self._said:
+            self._said = True
+            warn(self._path)
+
+
+def start_workers(path: str, chunk: int, n: int, lexicon: Lexicon) -> Workers | None:
+    """Processes for a file; None, and a warning, if they cannot be started.
+
+    Args:
+        path, chunk, n, lexicon: as in `Workers`.
+    """
+    if not sys.executable or sys.platform == "emscripten":
+        return None
+    try:
+        return Workers(path, chunk, n, lexicon)
+    except NoWorkers:
+        warn(path)
+        return None
+
+
+def warn(path: str) -> None:
+    """Warns that one process reads a file alone."""
+    warnings.warn(f"{path}: processes that read it together have failed; one reads it alone", stacklevel=2)
