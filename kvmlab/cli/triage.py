@@ -6,15 +6,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from kvmlab.cli.arguments import add_input, add_json, open_log
-from kvmlab.cli.output import Output, print_json
+from kvmlab.cli.arguments import add_input, add_json
+from kvmlab.cli.output import Output
+from kvmlab.cli.triage_json import print_document
 from kvmlab.cli.triage_sources import scans, summarize
 from kvmlab.errors import KvmlabError
 from kvmlab.inquiry.filters import ReportFilter, make_filter
 from kvmlab.inquiry.similar import similar_families
 from kvmlab.inquiry.summaries import SourceSummary
 from kvmlab.inquiry.tallies import merged
-from kvmlab.inquiry.triage import triage_document
 
 EPILOG = """\
 examples:
@@ -66,8 +66,8 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         choices=("auto", "fast", "slow"),
         default="auto",
         help="how to read: auto (default) takes the fast way when the files have 64 MiB or more together; the fast way "
-        "finds the same reports, but does not look for damage of the text as a whole; --json always reads the slow "
-        "way, since it holds every line of every report",
+        "finds the same reports, but does not look for damage of the text as a whole; --json holds all parts of every "
+        "report, and takes a few minutes a gigabyte either way",
     )
     how.add_argument(
         "--rows", type=_count, metavar="N",
@@ -86,9 +86,7 @@ def run(args: argparse.Namespace) -> int:
     if args.parquet is not None:
         return write(args, wanted)
     if args.json:
-        logs = [wanted.apply(open_log(path, args.max_bytes)) for path in args.files]
-        print_json(triage_document(logs))
-        return 0 if any(log.reports for log in logs) else 1
+        return 0 if print_document(args.files, wanted, way=args.scan, limit=args.max_bytes) else 1
     rows = args.rows if args.rows is not None else _ROWS if len(args.files) <= _FEW else 0
     out = Output()
     many = len(args.files) > 1

@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
 from kvmlab.cli.arguments import open_log
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 # Stored bytes of all files, or of standard input, from which on the fast way reads them; it takes a moment to start.
 FAST_FROM = 64 << 20
 # The beginning of a text, by which its kind is told without reading it whole.
-_HEAD = 1 << 18
+HEAD = 1 << 18
 
 
 class Tap(io.RawIOBase):
@@ -59,8 +60,8 @@ class Tap(io.RawIOBase):
             n = self._file.readinto1(view)  # type: ignore[attr-defined]
         self._hash.update(view[:n])
         self.size += n
-        if len(self.head) < _HEAD:
-            self.head += bytes(view[: min(n, _HEAD - len(self.head))])
+        if len(self.head) < HEAD:
+            self.head += bytes(view[: min(n, HEAD - len(self.head))])
         return n
 
     def stored(self) -> Stored:
@@ -139,7 +140,7 @@ def _of_scan(source: int, scan: Scan, wanted: ReportFilter, rows: int) -> Source
         return of_log(source, wanted.apply(scan.log), rows)
     with open(scan.path, "rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    stored = Stored(os.path.getsize(scan.path), sha256, beginning(scan.path, _HEAD))
+    stored = Stored(os.path.getsize(scan.path), sha256, beginning(scan.path, HEAD))
     return of_scan(source, scan, wanted, rows, stored)
 
 
@@ -157,5 +158,5 @@ def _from_pipe(source: int, wanted: ReportFilter, rows: int, way: str, limit: in
     with Progress("standard input") as progress:
         scan = scan_log(io.BufferedReader(tap, 1 << 20), progress=progress, limit=limit)
     if scan.log is not None:
-        return of_log(source, wanted.apply(scan.log), rows)
+        return replace(of_log(source, wanted.apply(scan.log), rows), path=scan.path)
     return of_scan(source, scan, wanted, rows, tap.stored())

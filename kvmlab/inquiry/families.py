@@ -183,9 +183,18 @@ def families(logs: Sequence[Log]) -> list[Family]:
     >>> [(family.count, family.kind.value, family.pfn_runs[0].pages) for family in families([log])]
     [(2, 'bad_page', 2)]
     """
+    return families_of([log.reports for log in logs])
+
+
+def families_of(sources: Sequence[Sequence[Report]]) -> list[Family]:
+    """The families of the reports of some sources, as `families` gives those of logs.
+
+    Args:
+        sources: the reports of each source, in the order of its text.
+    """
     signed: list[tuple[Member, Signature]] = []
-    for source, log in enumerate(logs):
-        for report in log.reports:
+    for source, reports in enumerate(sources):
+        for report in reports:
             signed.append((Member(source, len(signed), report), signature_of(report)))
     owners = owners_of_suppressed(
         [(m.source, signature.key, str(m.report.fields.get("what"))) for m, signature in signed]

@@ -117,7 +117,7 @@ def of_scan(source: int, scan: Scan, wanted: ReportFilter, shown: int, stored: S
             rows += _rows(kept.head(shown - len(rows)), part, before)
         before += len(part)
     return SourceSummary(
-        scan.path, _kind_of(stored.head), scan.lines, stored.size, stored.sha256, kinds.total(), kinds,
+        scan.path, kind_of(stored.head), scan.lines, stored.size, stored.sha256, kinds.total(), kinds,
         tuple(name for name, _ in kernels.most_common()), first, last, rows, families.close(), scanned=True,
     )  # fmt: skip
 
@@ -167,7 +167,15 @@ def _commonest(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(word for word, _ in Counter(words).most_common())
 
 
-def _kind_of(head: bytes) -> str:
+def kind_of(head: bytes) -> str:
+    """The kind of a text, judged by its beginning.
+
+    Args:
+        head: the beginning; a line that is cut off does not count.
+
+    >>> kind_of(b"[    1.500000] x86/fpu: x87 FPU\\n[    1.600000] NX (Exe")
+    'dmesg'
+    """
     from kvmlab.text.reader import read_text
 
     return read_text(head[: head.rfind(b"\n") + 1] or head).kind

@@ -26,6 +26,17 @@ def fold_repeats(reports: Sequence[Report]) -> list[Report]:
     Args:
         reports: the reports of one source, in the order of the text.
     """
+    return [
+        replace(reports[place], index=n, repeats=repeats) for n, (place, repeats) in enumerate(kept_reports(reports))
+    ]
+
+
+def kept_reports(reports: Sequence[Report]) -> list[tuple[int, tuple[Span, ...]]]:
+    """Which reports `fold_repeats` keeps: their positions, in order, and the places of the copies of each.
+
+    Args:
+        reports: the reports of one source, in the order of the text.
+    """
     kept: list[Report] = []
     places: list[int] = []
     copies: dict[int, list[Span]] = {}
@@ -45,10 +56,7 @@ def fold_repeats(reports: Sequence[Report]) -> list[Report]:
             copies.setdefault(at, []).extend((kept[at].span, *kept[at].repeats))
             kept[at], places[at] = report, place
     order = sorted(range(len(kept)), key=places.__getitem__)
-    return [
-        replace(kept[i], index=n, repeats=tuple(sorted({*kept[i].repeats, *copies.get(i, ())})))
-        for n, i in enumerate(order)
-    ]
+    return [(places[i], tuple(sorted({*kept[i].repeats, *copies.get(i, ())}))) for i in order]
 
 
 def _weight(report: Report) -> int:

@@ -25,10 +25,10 @@ from kvmlab.report.scan_open import HEAD, NUMBA_FROM, chosen, engine_of, is_plai
 from kvmlab.report.scan_parquet import ParquetFile
 from kvmlab.report.scan_progress import AnyProgress, Progress, as_progress
 from kvmlab.report.scan_result import Scan
-from kvmlab.report.scan_ring import PIECE, Ring, filled
+from kvmlab.report.scan_ring import PIECE, Ring
 from kvmlab.report.scan_rows import no_rows
-from kvmlab.report.scan_text import FileText, MemoryText, NotPlain, compression
-from kvmlab.report.scan_unpack import Fill, Pipe, reading, unpacking
+from kvmlab.report.scan_text import FileText, Fill, MemoryText, NotPlain, compression, filled
+from kvmlab.report.scan_unpack import Pipe, reading, unpacking
 from kvmlab.text.inflate import compression_of
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from kvmlab.report.scan_text import filled
+
 # Bytes of a piece: few enough to be in the cache still when they are looked at, enough to be worth a call.
 PIECE = 2 << 20
 # Room before a piece for the lines that the last one has left behind; and what is kept of pieces that are done with.
@@ -115,19 +117,6 @@ class Ring:
         """Gives the memory back, for the next stream."""
         while self._kept:
             self._rooms.append(self._kept.popleft().data)
-
-
-def filled(fill: Callable[[memoryview], int], room: memoryview) -> int:
-    """Fills a buffer as far as there is something to be read; how many bytes.
-
-    Args:
-        fill: reads some of it, 0 at the end.
-        room: the buffer.
-    """
-    done = 0
-    while done < len(room) and (n := fill(room[done:])):
-        done += n
-    return done
 
 
 def joined(left: Piece, begin: int, piece: Piece) -> Piece:

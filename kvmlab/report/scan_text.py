@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Protocol
 
 from kvmlab.errors import UnusableInput
 from kvmlab.text.inflate import compression_of
+
+# Reads into a buffer; how many bytes, 0 at the end.
+Fill = Callable[[memoryview], int]
 
 
 class NotPlain(Exception):
@@ -84,6 +88,19 @@ class MemoryText:
 
     def close(self) -> None:
         """There is nothing to let go of."""
+
+
+def filled(fill: Fill, room: memoryview) -> int:
+    """Fills a buffer as far as there is something to be read; how many bytes.
+
+    Args:
+        fill: reads some of it, 0 at the end.
+        room: the buffer.
+    """
+    done = 0
+    while done < len(room) and (n := fill(room[done:])):
+        done += n
+    return done
 
 
 def compression(path: str) -> str | None:

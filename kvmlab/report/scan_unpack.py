@@ -7,13 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from kvmlab.report.scan_ring import filled
-from kvmlab.report.scan_text import NotPlain, compression
+from kvmlab.report.scan_text import Fill, NotPlain, compression, filled
 
 # Compressed bytes that are read at a time.
 _BUFFER = 128 << 10
-# Reads into a buffer; how many bytes, 0 at the end.
-Fill = Callable[[memoryview], int]
 
 
 def unpacking(file: BinaryIO, kind: str) -> Fill:

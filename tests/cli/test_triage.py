@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kvmlab.cli import triage_sources
-from kvmlab.report import scan_rows
+from kvmlab.report import log_pieces, scan_rows
 from tests.cli.running import Terminal, run
 from tests.report.generator import log
 
@@ -137,6 +137,43 @@ def test_a_block_that_stands_twice_counts_once_and_that_is_said(storm: Path, tmp
 def test_the_document_says_what_the_records_are(storm: Path) -> None:
     (source,) = json.loads(run("triage", str(storm), "--json").out)["sources"]
     assert source["records"]["log"] > 100
+
+
+@pytest.mark.parametrize("words", [(), ("--kind", "bad_page", "--since", "0.5"), ("--frame", "FRAME")], ids=" ".join)
+def test_the_document_of_large_logs_is_that_of_logs_read_whole(
+    storm: Path, other: Path, frame: str, tmp_path: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = [frame if word == "FRAME" else word for word in words]
+    twice = tmp_path / "twice.log"
+    twice.write_bytes(storm.read_bytes() + storm.read_bytes()[-40_000:])
+    files = [str(twice), str(other), str(REPORTED)]
+    whole = json.loads(run("triage", *files, *chosen, "--json", "--scan", "slow").out)
+    assert any(report["repeats"] for report in whole["reports"]) or chosen
+    monkeypatch.setattr(triage_sources, "FAST_FROM", 1000)
+    monkeypatch.setattr(log_pieces, "PIECE", 50_000)
+    monkeypatch.setattr(log_pieces, "MARGIN", 200)
+    read: list[int] = []
+    real = log_pieces.find_reports
+    monkeypatch.setattr(log_pieces, "find_reports", lambda records: read.append(1) or real(records))
+    done = run("triage", *files, *chosen, "--json")
+    assert json.loads(done.out) == whole
+    assert len(read) > 4
+    assert done.status == (0 if whole["reports"] else 1)
+    piped = json.loads(run("triage", "-", *files[1:], *chosen, "--json", stdin=twice.read_bytes()).out)
+    assert piped.pop("sources")[0].pop("path") == "-"
+    whole.pop("sources")
+    assert piped == whole
+
+
+def test_a_large_mail_in_a_pipe_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    mail = b"From: someone@example.org\nSubject: a splat\n\n" + REPORTED.read_bytes()
+    monkeypatch.setattr(triage_sources, "FAST_FROM", 1000)
+    for words in (("--json",), ()):
+        assert (
+            run("triage", "-", *words, stdin=mail).out == run("triage", "-", *words, "--scan", "slow", stdin=mail).out
+        )
+    done = run("triage", "-", "--json", stdin=gzip.compress(mail))
+    assert (done.status, "save it to a file" in done.err) == (2, True)
 
 
 def test_families_that_look_alike_are_offered(tmp_path: Path) -> None:
