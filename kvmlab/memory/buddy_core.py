@@ -147,6 +147,9 @@ def free_to_buddy(s: State, i: int, order: int) -> None:
     size = order
     if order > PB_ORDER and s.rule[R_FREE_CUT]:
         size = PB_ORDER
-    for part in range(i, i + (1 << order), 1 << size):
+    part = i
+    # No range(): with a step it costs a division to know its length.
+    while part < i + (1 << order):
         entry = i64(s.block[u64(part >> PB_ORDER)])
         free_one_block(s, entry >> ZONE_SHIFT, part, size, entry & MT_MASK)
+        part += 1 << size
