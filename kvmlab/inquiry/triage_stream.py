@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections import Counter
@@ -17,7 +18,7 @@ from kvmlab.inquiry.triage import SCHEMA, source_json
 from kvmlab.report.jsonable import damage_json, report_json, span_json
 from kvmlab.report.log import Log
 from kvmlab.report.log_pieces import LogPiece
-from kvmlab.report.records import CallTrace, Registers, Report
+from kvmlab.report.records import Frame, Report
 from kvmlab.report.repeats import kept_reports
 from kvmlab.text.span import Damage, Span
 
@@ -54,8 +55,7 @@ class TriageStream:
         self._spool: IO[str] = tempfile.TemporaryFile("w+", prefix="kvmlab-triage-", encoding="ascii")  # noqa: SIM115
         self._written = 0
         self._sources: list[_Source] = []
-        self._traces: dict[tuple[object, ...], CallTrace] = {}
-        self._registers: dict[tuple[object, ...], Registers] = {}
+        self._frames: dict[tuple[object, ...], Frame] = {}
         # Only how many there are counts.
         self._records: dict[int, tuple[int, ...]] = {}
 
@@ -124,19 +124,32 @@ class TriageStream:
         source.reports.append(self._light(report))
 
     def _light(self, report: Report) -> Report:
-        """The report without what neither families nor copies are told by; equal traces and registers are one."""
+        """The report without what neither families nor copies are told by; equal frames are one."""
         trace, registers = report.call_trace, report.registers
         if trace is not None:
-            frames = trace.frames
-            key = tuple((f.function, f.offset, f.source, f.module, f.reliable, f.context, f.inlined) for f in frames)
-            trace = self._traces.setdefault(key, trace)
+            trace = replace(trace, frames=tuple(map(self._frame, trace.frames)), markers=())
         if registers is not None:
-            values = (registers.mode, tuple(registers.values.items()), tuple(registers.symbols.items()))
-            registers = self._registers.setdefault(values, registers)
+            # Whether two blocks are equal is all that is asked of their values.
+            digest = hashlib.blake2b(repr(sorted(registers.values.items())).encode(), digest_size=16).digest()
+            registers = replace(registers, values={"": int.from_bytes(digest)}, missing=(), missing_lines=())
+        page = report.page
+        if page is not None:
+            page = replace(
+                page, head=None, memcg=None, address_space=None, flags=None, page_type=None, head_raw=None,
+                page_owner=None,
+            )  # fmt: skip
         return replace(
-            report, call_trace=trace, registers=registers, modules=None, more_registers=(), traces=(), damage=(),
-            code=None, records=self._records.setdefault(len(report.records), report.records),
+            report, page=page, call_trace=trace, registers=registers, modules=None, more_registers=(), traces=(),
+            damage=(), missing=(), code=None, hardware=None, taint_verbose=None, end_trace=None, workqueue=None,
+            records=self._records.setdefault(len(report.records), report.records),
         )  # fmt: skip
+
+    def _frame(self, frame: Frame) -> Frame:
+        key = (
+            frame.function, frame.offset, frame.size, frame.module, frame.reliable, frame.context, frame.source,
+            frame.inlined,
+        )  # fmt: skip
+        return self._frames.setdefault(key, frame)
 
     def write(self) -> Iterator[str]:
         """The document, in pieces of text."""
