@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from kvmlab.report.fast_lexicon import Lexicon
 
 
+class Unread(Exception):
+    """The rest of a chunk could not be read."""
+
+
 class TooShort(Exception):
     """A chunk ends within a line or within a report: more of the text behind it is needed."""
 
@@ -23,6 +27,8 @@ class Chunk:
         stop: end of the bytes, without the padding.
         at_end: whether the text ends at `stop`.
         base: offset of `data[0]` in the text.
+        have: how many of the bytes are there, if not all; an engine that `fills` reads the others itself.
+        fd: the file to read them from.
     """
 
     data: Any
@@ -31,6 +37,8 @@ class Chunk:
     stop: int
     at_end: bool
     base: int
+    have: int = -1
+    fd: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,8 @@ class Engine(Protocol):
     name: str
     # Whether several threads may read at a time, and gain by it.
     parallel: bool
+    # Whether it reads what is not there of a chunk.
+    fills: bool
     lexicon: Lexicon
 
     def read(self, chunk: Chunk) -> Found:

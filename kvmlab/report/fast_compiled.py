@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from kvmlab.report import fast_rows as r
-from kvmlab.report.fast_chunk import Chunk, Found, TooShort
+from kvmlab.report.fast_chunk import Chunk, Found, TooShort, Unread
 from kvmlab.report.fast_grammar import MAX_LINES
 from kvmlab.report.fast_known import Known, Room
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.fast_meaning import LOOSE, MAX_ENTRIES, PREFIX_BYTES, Template, prefix_end
 from kvmlab.report.fast_numba import read_chunk
+from kvmlab.report.fast_simd import READS_FILES
 from kvmlab.report.fast_state import (
     C_LINE,
     HAS_TO_LEARN,
@@ -33,6 +34,7 @@ from kvmlab.report.fast_state import (
     S_AT,
     S_CALLERS,
     S_FULL,
+    S_HAVE,
     S_LINES,
     S_MARKS,
     S_ROWS,
@@ -43,6 +45,7 @@ from kvmlab.report.fast_state import (
     S_UNKNOWN,
     SEEN,
     T_FIRST,
+    UNREAD,
 )
 from kvmlab.report.scan_stacks import learn_trail
 
@@ -63,6 +66,7 @@ class CompiledEngine:
     """
 
     parallel = True
+    fills = READS_FILES
     name = "numba"
 
     def __init__(self, lexicon: Lexicon, known: Known | None = None) -> None:
@@ -87,6 +91,7 @@ class CompiledEngine:
 
         Raises:
             TooShort: the chunk must hold more of the text behind its end.
+            Unread: what is missing of it could not be read.
         """
         known, room = self._known, self._room(chunk.hi - chunk.lo)
         if not self._templates:
@@ -97,21 +102,26 @@ class CompiledEngine:
                     self._add(found)
         state = room.state
         state[:] = 0
+        state[S_HAVE] = chunk.stop if chunk.have < 0 else chunk.have
         at, tries, full = chunk.lo, 0, _ROOM_UNKNOWN
         while True:
             state[S_FULL] = full
             table, (shapes, forms, n) = known.table.words, self._arrays
             read_chunk(
-                chunk.data, at, chunk.hi, chunk.stop, chunk.at_end, shapes, forms, n, table,
+                chunk.data, at, chunk.hi, chunk.stop, chunk.at_end, chunk.fd, chunk.base, shapes, forms, n, table,
                 np.int64(len(table) // 4 - 1), known.seed, known.salts, self._own_seed, known.steps, known.look,
                 known.holds, known.n_holds, room.rows, np.int64(len(room.rows) - 2), room.marks,
                 np.int64(len(room.marks) // r.N_MARK - 2), room.unknown, state, room.quiet, room.ends,
                 room.trail, room.seen,
             )  # fmt: skip
+            if state[S_SHORT] == UNREAD:
+                raise Unread
             if state[S_SHORT] == NEEDS_ROOM:
+                have = state[S_HAVE]
                 room = self._room(2 * (chunk.hi - chunk.lo), grow=len(room.marks) // r.N_MARK * 2)
                 state = room.state
                 state[:] = 0
+                state[S_HAVE] = have
                 at, tries = chunk.lo, 0
                 continue
             if not state[S_UNKNOWN]:

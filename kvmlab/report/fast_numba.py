@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from kvmlab.report import fast_rows as r
+from kvmlab.report.fast_fill import AHEAD, fill
 from kvmlab.report.fast_inside import TEACHERS, read_report
 from kvmlab.report.fast_lines import PIECE, index_lines, line_hints, next_hint, trimmed
 from kvmlab.report.fast_outside import (
@@ -46,6 +47,7 @@ from kvmlab.report.fast_state import (
     R_STOP,
     S_AT,
     S_CALLERS,
+    S_HAVE,
     S_LINES,
     S_MARKS,
     S_ROWS,
@@ -57,6 +59,7 @@ from kvmlab.report.fast_state import (
     T_CALLER,
     T_FIRST,
     UNKNOWN,
+    UNREAD,
     WANTED,
 )
 
@@ -79,17 +82,18 @@ def _remember(state, marks, p, line):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def read_chunk(  # type: ignore[no-untyped-def]
-    data, lo, hi, stop, at_end, shapes_a, forms_a, n_templates, table_a, mask, seed, salts_a, own_seed,
-    steps_a, tables_a, holds_a, n_holds, rows_a, max_rows, marks_a, max_marks, unknown_a, state_a, quiet_a, ends_a,
-    trail_a, seen_a,
+    data, lo, hi, total, at_end_of_all, fd, base, shapes_a, forms_a, n_templates, table_a, mask, seed, salts_a,
+    own_seed, steps_a, tables_a, holds_a, n_holds, rows_a, max_rows, marks_a, max_marks, unknown_a, state_a, quiet_a,
+    ends_a, trail_a, seen_a,
 ):  # fmt: skip
     """Reads the lines that begin in [lo, hi), and the rest of a report that begins there.
 
     Args:
-        data: the bytes, padded behind `stop`.
+        data: the bytes, padded behind those that are there.
         lo, hi: `lo` is the beginning of a line.
-        stop: end of the bytes.
-        at_end: whether the text ends there.
+        total: end of the bytes, of which the state says how many are there.
+        at_end_of_all: whether the text ends there.
+        fd, base: the file to read the others from, and the offset in it of the first byte.
         shapes_a to holds_a: what is known.
         rows_a, marks_a, unknown_a, state_a: what is written; the others are room to work in. The state says how many
             rows, marks and lines there are already, for a chunk that is read on where something was unknown.
@@ -108,7 +112,21 @@ def read_chunk(  # type: ignore[no-untyped-def]
     own_lines = np.int64(-1)
     # Up to where there is surely no hint, and how far to look on.
     clear, ahead = lo, np.int64(_AHEAD)
-    while p < stop and p < hi:
+    # What is there of the text, whether that is all, and whether it has been found to be too little.
+    stop, at_end, short = state[S_HAVE], at_end_of_all and state[S_HAVE] == total, False
+    while p < hi:
+        if stop < total and (stop - p < AHEAD or short):
+            have, well = fill(b, stop, total, fd, base)
+            if not well:
+                state[S_SHORT] = UNREAD
+                break
+            if have == stop:
+                # The file ends sooner than it did.
+                total, at_end_of_all = have, True
+            stop, at_end, short = have, at_end_of_all and have == total, False
+            state[S_HAVE] = have
+        if p >= stop:
+            break
         if state[S_UNKNOWN] > 0 and p - state[R_P] > LOOK_ON:
             state[S_SHORT] = HAS_TO_LEARN
             break
@@ -157,6 +175,9 @@ def read_chunk(  # type: ignore[no-untyped-def]
                     line += 1
                     continue
         if end == stop and not at_end:
+            if stop < total:
+                short = True
+                continue
             state[S_SHORT] = NEEDS_TEXT
             break
         if state[S_ROWS] >= max_rows or state[S_MARKS] >= max_marks:
@@ -173,6 +194,7 @@ def read_chunk(  # type: ignore[no-untyped-def]
         line += 1
         if t >= 0 and q - m >= 31 and word_at(b, m) == BUG_BAD and is_title(b, m, q):
             us = time_of(b, start, forms, t, state)
+            title_line = line - 1
             state[C_P], state[C_LINE] = p, line
             does, last_us = read_report(
                 b, start, m, q, us, t, hi, stop, at_end, row, shapes, forms, n_templates, table, mask, seed, salts,
@@ -180,12 +202,15 @@ def read_chunk(  # type: ignore[no-untyped-def]
             )  # fmt: skip
             p, line, last = state[C_P], state[C_LINE], state[C_LAST]
             k, n, scanned, reach = np.int64(0), np.int64(0), p, np.int64(_AHEAD)
+            if does == NEEDS_MORE:
+                if stop < total:
+                    p, line, scanned, short = start, title_line, start, True
+                    continue
+                state[S_SHORT] = NEEDS_TEXT
+                break
             if p > hi:
                 own_lines = state[S_LINES]
             clear, ahead = max(clear, p), np.int64(_AHEAD)
-            if does == NEEDS_MORE:
-                state[S_SHORT] = NEEDS_TEXT
-                break
             if does == ENDS or does == STANDS_BEHIND:  # noqa: SIM109
                 state[S_ROWS] += 1
                 row = data_of(rows_a[state[S_ROWS]])

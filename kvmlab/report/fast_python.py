@@ -36,7 +36,7 @@ class PythonEngine(Knowledge):
         lexicon: what is known of lines; shared with other engines.
     """
 
-    parallel = False
+    parallel = fills = False
     name = "python"
 
     def __init__(self, lexicon: Lexicon) -> None:

@@ -6,6 +6,8 @@ touch the modules that call them: Numba's cache looks only at the file of the fu
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +25,8 @@ _WORDS, _HALVES = ir.VectorType(_WORD, 8), ir.VectorType(ir.IntType(32), 16)
 _K = 0x9E3779B97F4A7C15
 # Whether the processor looks 64 bytes up in a table of 128 at once.
 HAS_LOOKUP = bool(llvm.get_host_cpu_features().get("avx512vbmi"))
+# Whether compiled code can read from files: on systems with 64 bits and pread(2).
+READS_FILES = hasattr(os, "pread") and sys.maxsize > 1 << 32
 
 _pointer: Any = types.CPointer
 _declared: Any = cgutils.get_or_insert_function
@@ -149,6 +153,23 @@ def lookup_mask(typing: Any, base: Any, at: Any, tables: Any) -> Any:
         found = builder.icmp_unsigned("!=", held, _same(0))
         found = builder.or_(found, builder.icmp_signed("<", first, _same(0)))
         return builder.bitcast(found, _WORD)
+
+    return signature, generate
+
+
+@intrinsic
+def read_file(typing: Any, fd: Any, base: Any, at: Any, size: Any, offset: Any) -> Any:
+    """pread(2): how many bytes of a file from `offset` on are now at `at`, at most `size`; below zero if it fails.
+
+    Only where `READS_FILES` says so.
+    """
+    signature = types.int64(types.int64, _pointer(types.uint8), types.int64, types.int64, types.int64)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        number = ir.IntType(32)
+        kind = ir.FunctionType(_WORD, [number, _BYTE.as_pointer(), _WORD, _WORD])
+        read = _declared(builder.module, kind, "pread")
+        return builder.call(read, [builder.trunc(args[0], number), builder.gep(args[1], [args[2]]), args[3], args[4]])
 
     return signature, generate
 

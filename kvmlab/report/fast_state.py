@@ -10,7 +10,7 @@ N_FORM = 8
 # many reports it has learned from, and whether lines name their callers.
 S_ROWS, S_MARKS, S_UNKNOWN, S_LINES, S_AT, S_FULL, S_STRAY, S_SHORT, S_TAUGHT, S_CALLERS = range(10)
 # Why a chunk could not be read to its end.
-NEEDS_TEXT, NEEDS_ROOM, HAS_TO_LEARN = 1, 2, 3
+NEEDS_TEXT, NEEDS_ROOM, HAS_TO_LEARN, UNREAD = 1, 2, 3, 4
 # Where it stands: offset, line, the last template; the seconds read last, as shown and as microseconds.
 C_P, C_LINE, C_LAST, C_SHOWN, C_SECONDS = range(10, 15)
 # The report that is being read: its state, the place in the trail, hashes of its confirmed and other entries, how many
@@ -22,7 +22,9 @@ R_P, R_LINE, R_ROWS, R_MARKS, R_STOP, R_LINES, R_LAST_US = range(23, 30)
 # How many numbers there are in the trail: of each new stack its hash, how many entries and markers follow, and those:
 # numbers of entries, -1 - 2n where stack n opens, -2 - 2n where it closes.
 S_TRAIL = 30
-N_STATE = 31
+# How many bytes of the chunk are there.
+S_HAVE = 31
+N_STATE = 32
 MOST_TRAIL = 1 << 16
 # Places for hashes of stacks that have been in a trail.
 SEEN = 1 << 14

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from kvmlab.report import fast_rows as r
-from kvmlab.report.fast_chunk import Chunk, Engine, Found, TooShort
+from kvmlab.report.fast_chunk import Chunk, Engine, Found, TooShort, Unread
 from kvmlab.report.records import Report
 from kvmlab.report.scan_fold import folded
 from kvmlab.report.scan_open import processors
@@ -37,9 +37,10 @@ LONGEST = 64 << 20
 
 
 class AnyText(Protocol):
-    """A text of known size of which any stretch can be read."""
+    """A text of known size of which any stretch can be read; the file that it is in, -1 if it is in none."""
 
     size: int
+    fd: int
 
     def read(self, start: int, stop: int) -> bytes:
         """The bytes from `start` to `stop`."""
@@ -214,21 +215,30 @@ class Job:
 
     def read(self, text: AnyText, lo: int, hi: int, buffers: Any) -> tuple[Found, int]:
         """Reads a chunk: what it holds, and the offset that it counts from."""
-        margin = MARGIN
+        margin, some = MARGIN, self.engine.fills and text.fd >= 0
         while True:
             begin = max(0, lo - 1)
             want = min(hi + margin, text.size) - begin
             data = getattr(buffers, "data", None)
             if data is None or len(data) < want + PAD:
                 data = buffers.data = np.zeros(self.chunk + margin + PAD + 1, np.uint8)
-            n = text.fill(data.data[:want], begin)
+            now = min(want, FIRST) if some else want
+            n = have = text.fill(data.data[:now], begin)
             data[n : n + PAD] = 0
             first = 0 if lo == 0 else _behind_newline(data, n)
+            if n == now < want:
+                if first == n:
+                    some = False
+                    continue
+                # The engine reads the rest.
+                n = want
             at_end = begin + n >= text.size or n < want
-            chunk = Chunk(data, min(first, n), max(first, min(hi - begin, n)), n, at_end, begin)
+            chunk = Chunk(data, min(first, n), max(first, min(hi - begin, n)), n, at_end, begin, have, text.fd)
             try:
                 found = self.engine.read(chunk)
                 break
+            except Unread:
+                some = False
             except TooShort:
                 margin *= 4
                 if margin > LONGEST:

@@ -33,8 +33,8 @@ class FileText:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        self.size = os.fstat(self._fd).st_size
+        self.fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        self.size = os.fstat(self.fd).st_size
 
     def read(self, start: int, stop: int) -> bytes:
         """The bytes from `start` to `stop`."""
@@ -45,7 +45,7 @@ class FileText:
         """Reads into a buffer from `start` on; how many bytes, fewer than it has room for at the end of the file."""
         done = 0
         while done < len(buffer):
-            n = _read_at(self._fd, buffer[done:], start + done)
+            n = _read_at(self.fd, buffer[done:], start + done)
             if n == 0:
                 break
             done += n
@@ -53,7 +53,7 @@ class FileText:
 
     def close(self) -> None:
         """Lets go of the file."""
-        os.close(self._fd)
+        os.close(self.fd)
 
 
 def _read_at(fd: int, buffer: memoryview, start: int) -> int:
@@ -75,6 +75,7 @@ class MemoryText:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.size = len(data)
+        self.fd = -1
 
     def read(self, start: int, stop: int) -> bytes:
         """The bytes from `start` to `stop`."""

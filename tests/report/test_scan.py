@@ -6,6 +6,7 @@ import gzip
 import importlib
 import io
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,8 @@ import pytest
 
 from benchmarks.scan.logs import make
 from kvmlab.errors import UnusableInput
+from kvmlab.report.fast_chunk import Chunk, Found
+from kvmlab.report.fast_compiled import CompiledEngine
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.log import read_log
 from kvmlab.report.scan import scan_log, scan_logs
@@ -21,6 +24,7 @@ from kvmlab.report.scan_open import engine_of
 from kvmlab.report.scan_parquet import write_parquet
 from kvmlab.report.scan_progress import Progress, Step
 from kvmlab.report.scan_ring import Ring, joined
+from kvmlab.report.scan_text import FileText
 from kvmlab.report.scan_unpack import reading
 
 
@@ -297,3 +301,46 @@ def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
         make(tmp_path / "x.log", size * 1_000_000, 0.1, seed=size)
         used.append(memory(tmp_path / "x.log"))
     assert used[1] < max(150, 1.5 * used[0])
+
+
+@pytest.mark.parametrize("where", ["a line outside", "a line of a report"])
+def test_long_lines_in_a_file_that_is_read_by_pieces(made: Path, tmp_path: Path, where: str) -> None:
+    lines = made.read_bytes().splitlines(keepends=True)
+    mark = b" amdgpu 0000:" if where == "a line outside" else b"] Modules linked in:"
+    i = next(i for i, line in enumerate(lines[1500:], 1500) if mark in line)
+    lines[i] = lines[i][:-1] + b" longword" * 60_000 + b"\n"
+    path = tmp_path / "long.log"
+    path.write_bytes(b"".join(lines))
+    found, slow = scan_log(path, engine="numba", threads=1), read_log(path)
+    pd.testing.assert_frame_equal(found.df_reports(), slow.df_reports())
+    assert found.lines == slow.text.n_lines
+
+
+@pytest.mark.parametrize("engine", ["python", "numba"])
+def test_a_file_that_becomes_shorter(
+    made: Path, expected: pd.DataFrame, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = FileText.__init__
+
+    def grown(self: FileText, path: str) -> None:
+        begin(self, path)
+        self.size += 700_000
+
+    monkeypatch.setattr(FileText, "__init__", grown)
+    found = scan_log(made, engine=engine, chunk=300_000, threads=1)
+    pd.testing.assert_frame_equal(found.df_bad_pages(), expected)
+
+
+def test_a_file_that_compiled_code_cannot_read(
+    made: Path, expected: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, asked = CompiledEngine.read, []
+
+    def failing(self: CompiledEngine, chunk: Chunk) -> Found:
+        asked.append(chunk.have < chunk.stop)
+        return read(self, replace(chunk, fd=-1))
+
+    monkeypatch.setattr(CompiledEngine, "read", failing)
+    pd.testing.assert_frame_equal(scan_log(made, engine="numba", threads=1).df_bad_pages(), expected)
+    assert any(asked)
+    assert not all(asked)
