@@ -91,11 +91,14 @@ def build_state(files: Mapping[str, Any], *, release: str, **options: Any) -> Ca
 
 def _checked(rows: Sequence[BuddyRow]) -> Sequence[BuddyRow]:
     for row in rows:
-        if row.nr_free and len(row.nr_free) != NR_ORDERS:
-            raise ZoneError(
-                f"zone {row.zone} has free blocks of {len(row.nr_free)} orders; the model has {NR_ORDERS}, 0 to 10."
-            )
+        if row.nr_free:
+            _check_orders(row.zone, row.nr_free)
     return rows
+
+
+def _check_orders(zone: str, nr_free: Sequence[int]) -> None:
+    if len(nr_free) != NR_ORDERS:
+        raise ZoneError(f"zone {zone} has free blocks of {len(nr_free)} orders; the model has {NR_ORDERS}, 0 to 10.")
 
 
 def _rows(files: Mapping[str, Any]) -> Sequence[BuddyRow]:
@@ -138,6 +141,7 @@ def _zone(row: BuddyRow, files: Mapping[str, Any]) -> CapturedZone:
         types: Pagetypeinfo = files["pagetypeinfo"]
         for free in types.free:
             if (free.node, free.zone) == (row.node, row.zone):
+                _check_orders(row.zone, free.nr_free)
                 by_type[int(migratetype(free.migratetype))] = free.nr_free
         for block in types.blocks:
             if (block.node, block.zone, block.kind) == (row.node, row.zone, "blocks"):

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+# More pages than 64-bit addresses reach; sums of a few of them still fit into a signed word.
+MOST_PAGES = 1 << 52
+
+
 @dataclass(frozen=True, slots=True)
 class CapturedState:
     """The allocator built from a capture.
@@ -169,6 +173,9 @@ def _seed(buddy: Buddy, parts: Sequence[FreeBlocks]) -> None:
 def _set_pagesets(buddy: Buddy, ordered: Sequence[CapturedZone], assumed: list[str], *, listed: bool) -> None:
     s, held = buddy.state, 0
     for z, captured in enumerate(ordered):
+        for name, value in ((n, v) for values in (captured.watermarks, *captured.pagesets) for n, v in values.items()):
+            if not 0 <= value < MOST_PAGES:
+                raise ZoneError(f"zone {captured.zone.name} has {name[:40]} {value}, which no number of pages is.")
         for column, name in ((at.Z_MIN, "min"), (at.Z_LOW, "low"), (at.Z_HIGH, "high")):
             if name in captured.watermarks:
                 s.zone[z, column] = captured.watermarks[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,25 @@ def test_a_machine_too_large_for_this_computer(monkeypatch: pytest.MonkeyPatch) 
 def test_which_of_many_folders_was_taken_is_said() -> None:
     state = state_of_capture(SHELF / "fragmented", engine="python")
     assert any(s.startswith("Of 18 folders with free lists, frag/") for s in state.assumed)
+
+
+@pytest.mark.parametrize("orders", [4, 12])
+def test_a_pagetypeinfo_of_other_orders_than_buddyinfo_is_refused(tmp_path: Path, orders: int) -> None:
+    (tmp_path / "buddyinfo.txt").write_text("Node 0, zone   Normal  1 0 0 0 0 0 0 0 0 0 9\n")
+    head = "Free pages count per migrate type at order " + " ".join(map(str, range(orders)))
+    row = "Node    0, zone   Normal, type    Unmovable " + " ".join(["1"] * orders)
+    (tmp_path / "pagetypeinfo.txt").write_text(f"Page block order: 9\nPages per block:  512\n\n{head}\n{row}\n")
+    with pytest.raises(ZoneError, match=f"{orders} orders"):
+        state_of_capture(tmp_path, release="6.1", engine="python")
+
+
+@pytest.mark.parametrize("name", ["batch", "high", "min"])
+def test_numbers_that_no_machine_has_are_refused(machine: Path, name: str) -> None:
+    text = (machine / "zoneinfo.txt").read_text()
+    head, found, tail = text.partition(f" {name}")
+    assert found
+    digits = re.search(r"\d+", tail)
+    assert digits is not None
+    (machine / "zoneinfo.txt").write_text(f"{head}{found}{tail[: digits.start()]}{2**64 - 1}{tail[digits.end() :]}")
+    with pytest.raises(ZoneError, match="no number of pages"):
+        state_of_capture(machine, release="6.12", engine="python")
