@@ -57,24 +57,28 @@ def one_log(folder: Path, kind: str, style: str, args: argparse.Namespace) -> bo
     rows = [
         Contender("kvmlab numba, 1 thread", lambda: checked(path, truth, "numba", 1)),
         Contender("kvmlab numba, 2 threads", lambda: checked(path, truth, "numba", 2)),
-        Contender("kvmlab without numba", lambda: checked(small, part, "python", 1), of_all),
+        Contender("kvmlab without numba, 1 core", lambda: checked(small, part, "python", 1), of_all),
+        Contender("kvmlab without numba", lambda: checked(path, truth, "python", None)),
         *peers(path, small, of_all, args.quick),
     ]
     rounds(rows, args.rounds)
     title = f"{kind} ({share:.0%} reports), {style} prefixes: {truth.size / 1e6:.0f} MB"
     s = table(title, rows, truth.size, "grep -c")
     grep, naive = s["grep -c"], s["naive line parser"]
-    one, two, plain = (s[f"kvmlab {x}"] for x in ("numba, 1 thread", "numba, 2 threads", "without numba"))
+    one, two, plain, alone = (
+        s[f"kvmlab {x}"] for x in ("numba, 1 thread", "numba, 2 threads", "without numba", "without numba, 1 core")
+    )
     storm = kind == "storm"
     held = [
         gate(f"{kind} {style}, one core / grep", grep / one, 0.6 if storm else 1.2, 1.0 if storm else 2.0),
         gate(f"{kind} {style}, two threads / grep", grep / two, 1.0 if storm else 1.5, 1.5 if storm else 2.5),
-        gate(f"{kind} {style}, without numba / naive", naive / plain, 5, 7),
+        gate(f"{kind} {style}, without numba, all cores / naive (one core: {naive / alone:.2f})", naive / plain, 5, 7),
     ]
     if storm:
         held.append(gate(f"{kind} {style}, one core / naive", naive / one, 30, 50))
-        used = memory(path) / (truth.size / 1e6)
-        held.append(gate(f"{kind} {style}, 0.3 GB a GB / own memory ({used:.2f} GB a GB)", 0.3 / used, 1, 2))
+    for engine in ("numba", "python"):
+        used = memory(path, engine) / (truth.size / 1e6)
+        held.append(gate(f"{kind} {style}, {engine}, 0.3 GB a GB / own memory ({used:.2f} GB a GB)", 0.3 / used, 1, 2))
     if args.folder is None:
         path.unlink()
         small.unlink()
@@ -128,16 +132,28 @@ def against_ripgrep(what: str, files: list[Path], total: int, reports: int | Non
     return "rg -z -c" not in s or gate(f"{what}, full parse / rg -z -c", s["rg -z -c"] / s["kvmlab, 2 threads"], 3, 6)
 
 
-def memory(path: Path) -> float:
-    """Anonymous memory in MB that a scan to a frame adds at its peak, measured in a process of its own."""
+def memory(path: Path, engine: str = "numba") -> float:
+    """Anonymous memory in MB that a scan to a frame adds at its peak, with that of its processes, measured in one."""
     program = (
-        "import sys, threading, time\n"
+        "import os, sys, threading, time\n"
         "import pandas\n"
         "from kvmlab.report.scan import scan_log\n"
-        "import kvmlab.report.fast_compiled\n"
+        "if sys.argv[2] == 'numba': import kvmlab.report.fast_compiled\n"
+        "def of(pid):\n"
+        "    try:\n"
+        "        with open(f'/proc/{pid}/status') as f:\n"
+        "            return next((int(l.split()[1]) for l in f if l.startswith('RssAnon')), 0)\n"
+        "    except OSError:\n"
+        "        return 0\n"
         "def anon():\n"
-        "    with open('/proc/self/status') as f:\n"
-        "        return next(int(l.split()[1]) for l in f if l.startswith('RssAnon'))\n"
+        "    threads = (f'/proc/self/task/{task}/children' for task in os.listdir('/proc/self/task'))\n"
+        "    return of('self') + sum(of(pid) for name in threads for pid in read(name).split())\n"
+        "def read(name):\n"
+        "    try:\n"
+        "        with open(name) as f:\n"
+        "            return f.read()\n"
+        "    except OSError:\n"
+        "        return ''\n"
         "base = top = anon()\n"
         "done = False\n"
         "def watch():\n"
@@ -145,12 +161,12 @@ def memory(path: Path) -> float:
         "    while not done:\n"
         "        top = max(top, anon()); time.sleep(.005)\n"
         "t = threading.Thread(target=watch); t.start()\n"
-        "frame = scan_log(sys.argv[1], engine='numba', threads=2).df_bad_pages()\n"
+        "frame = scan_log(sys.argv[1], engine=sys.argv[2], threads=2).df_bad_pages()\n"
         "done = True; t.join()\n"
         "print((max(top, anon()) - base) / 1024)\n"
     )
-    found = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
-    return float(found.stdout)
+    words = [sys.executable, "-c", program, str(path), engine]
+    return float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
 
 
 def main() -> int:

@@ -6,9 +6,10 @@ In a storm nearly all lines are of such reports. The title lines stay, so that n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -48,15 +49,15 @@ class _Form:
 
     Args:
         template: what they are of.
-        same: so many bytes at the beginning are the same in all lines.
         digits: the prefix with zeros where any digit may stand, in fractions of a second, and ones elsewhere.
         runs: from where to where any digit may stand.
+        message: cuts the prefix from a line.
     """
 
     template: Template
-    same: int
     digits: bytes
     runs: tuple[tuple[int, int], ...]
+    message: Callable[[bytes], bytes]
 
     @classmethod
     def of(cls, template: Template) -> _Form | None:
@@ -71,14 +72,7 @@ class _Form:
             for start, stop in (template.seconds, template.caller):
                 if a < stop and start < b:
                     return None
-        return cls(template, runs[0][0] if runs else len(template.shape), bytes(digits), runs)
-
-    def blotted(self, prefix: bytes) -> bytearray:
-        """A prefix with zeros where any digit may stand."""
-        shown = bytearray(prefix)
-        for a, b in self.runs:
-            shown[a:b] = b"0" * (b - a)
-        return shown
+        return cls(template, bytes(digits), runs, itemgetter(slice(len(template.shape), None)))
 
 
 class Cutter:
@@ -135,24 +129,23 @@ class Cutter:
     def _read(self, text: bytes, start: int, at: int, stop: int, form: _Form, styles: list[str]) -> Cut | None:
         template = form.template
         width = len(template.shape)
-        same = text[start : start + form.same]
-        lines = text[start + form.same : stop - 1].split(b"\n" + same)
+        lines = text[start : stop - 1].split(b"\n")
         n = len(lines)
         # A line without a prefix below the last one could be its rest.
         if n > MOST_LINES or (
             text[stop : stop + 1] != b"\n" and text[stop : stop + width].translate(DIGITS) != template.shape
         ):
             return None
-        title, left = text[start : start + form.same] + lines[0], width - form.same
         if template.style not in styles:
             styles.append(template.style)
-        messages = [line[left:] for line in lines]
+        messages = list(map(form.message, lines))
         del messages[0]
+        title = lines[0]
         trace = self._wholes.read(title, messages, template, styles.index(template.style))
         if trace < 0:
             return None
         row = self._attempt.close(start, stop, 0, n)
-        row[r.TRACE_AT] = start + sum(map(len, lines[: trace + 1])) + (trace + 1) * (form.same + 1)
+        row[r.TRACE_AT] = start + sum(map(len, lines[: trace + 1])) + trace + 1
         return Cut(start, start + len(title) + 1, stop, n - 1, row)
 
 
@@ -170,9 +163,12 @@ def _sure(text: bytes, cuts: list[Cut], forms: list[_Form]) -> list[bool]:
         if len(starts) != sum(lines):
             sure[chosen] = False
             continue
-        room = bytes(-width % 8)
-        titles = b"".join([bytes(form.blotted(text[cuts[i].title : cuts[i].title + width])) + room for i in chosen])
-        wanted = np.frombuffer(titles, "<u8").reshape(len(chosen), -1)
+        titles = np.zeros((len(chosen), width + -width % 8), np.uint8)
+        shown = b"".join([text[cuts[i].title : cuts[i].title + width] for i in chosen])
+        titles[:, :width] = np.frombuffer(shown, np.uint8).reshape(-1, width)
+        for a, b in form.runs:
+            titles[:, a:b] = 48
+        wanted = titles.view("<u8")
         which = np.repeat(np.arange(len(chosen)), lines)
         good = fits(words, starts, [wanted[:, j][which] for j in range(wanted.shape[1])], form.digits)
         sure[np.array(chosen)[np.unique(which[~good])]] = False

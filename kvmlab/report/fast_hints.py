@@ -14,6 +14,8 @@ _ZERO, _HIGH, _LOW7, _ADD = (
 _SEVEN, _FULL = np.uint64(7), np.uint64(0xFF)
 # A byte that is rarer is looked for byte by byte.
 _RARE = 1024
+# What is rarer than that is looked at one by one.
+_FEW = 512
 # Bytes that are looked at together: what is made of them is small, and its memory used again.
 _BLOCK = 1 << 16
 
@@ -140,12 +142,14 @@ def _files(data: Any) -> Any:
         np.subtract(data[at + 6 : stop + 6], 48, out=byte)
         np.less(byte, 10, out=flag)
         part &= flag
-        np.bitwise_or(data[at + 4 : stop + 4], 32, out=byte)
-        np.subtract(byte, 97, out=byte)
-        np.less(byte, 26, out=flag)
-        part &= flag
+        if np.count_nonzero(part) * _FEW > stop - at:
+            np.bitwise_or(data[at + 4 : stop + 4], 32, out=byte)
+            np.subtract(byte, 97, out=byte)
+            np.less(byte, 26, out=flag)
+            part &= flag
         found.append(sparse(part) + (at + 5))
     colons = np.concatenate(found)
+    colons = colons[((data[colons - 1] | 32) - np.uint8(97)) < 26]
     dots = np.zeros(len(colons), bool)
     for back in range(2, 6):
         dots |= data[colons - back] == 46

@@ -5,6 +5,7 @@ For small inputs and for the browser. Same interface as `fast_compiled`, same gr
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -96,7 +97,10 @@ class _Reading(Sieve):
             else:
                 self._outside(i)
         self.rows.sort(key=itemgetter(r.START))
-        rows = np.array(self.rows, np.int64).reshape(-1, r.N_COLUMNS)
+        held = array("q")
+        for row in self.rows:
+            held.extend(row)
+        rows = np.array(held, np.int64).reshape(-1, r.N_COLUMNS)
         marks = np.array(self.marks, np.int64).reshape(-1, r.N_MARK)
         lo = self.chunk.lo
         rows[:, [r.START, r.STOP, r.TRACE_AT]] += lo
@@ -110,8 +114,8 @@ class _Reading(Sieve):
 
     def _take_cuts(self) -> None:
         lines = np.searchsorted(self.at, [cut.title for cut in self.cuts])
-        for cut, i in zip(self.cuts, lines.tolist(), strict=True):
-            cut.row[r.LINE] = self.number(i)
+        for cut, number in zip(self.cuts, self.numbers(lines).tolist(), strict=True):
+            cut.row[r.LINE] = number
             self.rows.append(cut.row)
 
     def _wanted(self) -> Iterator[tuple[int, bool]]:

@@ -118,6 +118,10 @@ class Sieve:
         """The number of line `i` in the text."""
         return int(i + self._lines[self.before[i]])
 
+    def numbers(self, lines: Any) -> Any:
+        """The same of many lines."""
+        return lines + self._lines[self.before[lines]]
+
     def _trim(self, returns: Any) -> bool:
         """Takes carriage returns off the ends of lines; whether others remain."""
         ends, taken = self.ends.copy(), 0
@@ -137,7 +141,6 @@ class Sieve:
 
     def titles(self) -> Any:
         """Numbers of the lines that begin as the title of a bad page does and have not been read yet."""
-        done = {cut.title for cut in self.cuts}
         found = self.left(np.array([at for at, word in self._found if word == TITLE], np.int64))
         lines = np.searchsorted(self.starts, found, side="right") - 1
         kept = (lines >= 0) & (lines < len(self.starts))
@@ -145,7 +148,7 @@ class Sieve:
         lengths = np.array([len(t.shape) for t in self.engine.templates] + [0, 0, 0], np.int64)
         kinds = self.kinds[lines]
         lines = lines[(kinds >= 0) & (self.starts[lines] + lengths[kinds] == found)]
-        return np.array([i for i in lines.tolist() if int(self.at[i]) not in done], np.int64)
+        return lines[~np.isin(self.at[lines], [cut.title for cut in self.cuts])]
 
     def line(self, i: int) -> bytes:
         """Line `i` without its ending."""
@@ -176,14 +179,18 @@ class Sieve:
                 return
 
     def _fit_all(self, rooms: Any) -> None:
-        left = np.flatnonzero(self.kinds == -1)
+        left: Any = None
         for k, template in enumerate(self.engine.templates):
-            if not len(left):
+            if left is not None and not len(left):
                 return
-            fits = digits_zeroed_at(self.words, self.starts[left], template.shape)
-            fits &= rooms[left] >= len(template.shape)
-            self.kinds[left[fits]] = k
-            left = left[~fits]
+            fits = digits_zeroed_at(self.words, self.starts if left is None else self.starts[left], template.shape)
+            fits &= (rooms if left is None else rooms[left]) >= len(template.shape)
+            if left is None:
+                self.kinds[fits] = k
+                left = np.flatnonzero(~fits)
+            else:
+                self.kinds[left[fits]] = k
+                left = left[~fits]
 
     def candidates(self) -> Any:
         """The lines that must be looked at: by how their message begins, by what they hold, or for lack of a prefix."""

@@ -7,7 +7,7 @@ It takes what storms are made of: reports of one second and one caller that end 
 from __future__ import annotations
 
 import re
-from itertools import compress
+from itertools import compress, repeat
 
 from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
@@ -49,15 +49,9 @@ _JOINT = re.compile(
     + b"(?P<body>" + _one(g.FRAME, _UNCONFIRMED, g.REGISTERS, g.CODE, _STRANGE) + b"*)" + _one(_CLOSE_TASK),
     re.DOTALL,
 )  # fmt: skip
+_STRANGES = repeat(_STRANGE)
 _IS_STRANGE = bytes(code == _STRANGE for code in range(256))
 _CONFIRMED = bytes(code == g.FRAME for code in range(256))
-
-
-class _Codes(dict[bytes, int]):
-    """Codes of messages; a message that is not there has the code of strange ones."""
-
-    def __missing__(self, message: bytes) -> int:
-        return _STRANGE
 
 
 class Wholes:
@@ -70,7 +64,7 @@ class Wholes:
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
         self._numbers = Numbers(attempt)
-        self._known: dict[str, tuple[_Codes, dict[bytes, int]]] = {}
+        self._known: dict[str, tuple[dict[bytes, int], dict[bytes, int]]] = {}
 
     def read(self, title: bytes, messages: list[bytes], template: Template, style: int) -> int:
         """Reads a report into the row of the attempt; which message is `Call Trace:`, -1 if it is left to others.
@@ -83,9 +77,9 @@ class Wholes:
         """
         attempt = self._attempt
         if template.style not in self._known:
-            self._known[template.style] = _Codes(), {}
+            self._known[template.style] = {}, {}
         codes, numbers = self._known[template.style]
-        classes = bytearray(map(codes.__getitem__, messages))
+        classes = bytearray(map(codes.get, messages, _STRANGES))
         if (found := _JOINT.fullmatch(classes)) is not None:
             length = len(template.shape)
             lines = b"\n".join([title[length:], *compress(messages, classes.translate(_IS_STRANGE))])
@@ -125,8 +119,8 @@ class Wholes:
         if not reliable:
             return -1
         row = self._attempt.row
-        for name, column in _NUMBERED:
-            if name in found.re.groupindex and (place := found.start(name)) >= 0:
+        for name, column in _JOINED if found.re is _JOINT else _NUMBERED:
+            if (place := found.start(name)) >= 0:
                 row[column] = numbers[messages[place]]
         self._attempt.fill(len(reliable) + body.count(_UNCONFIRMED), reliable)
         return found.start("trace")
@@ -141,4 +135,5 @@ def _code(meaning: Meaning) -> int:
 
 
 _NUMBERED = (("head", r.ORDER), ("type", r.TYPE_ID), ("reason", r.REASON_ID), ("hardware", r.HARDWARE_ID))
+_JOINED = _NUMBERED[1:]
 _WITHOUT_NUMBERS = frozenset({g.MODULES, g.MORE_MODULES, g.UNLOADED, g.TAINTED, g.TRACE, g.CODE, g.MAPPING})
