@@ -187,7 +187,7 @@ class CompiledEngine:
             table.add(key, meaning.found, meaning.number, meaning.mix)
         elif kind == r.BEGINNING:
             if not self._longer(line, length):
-                table.add(key, lexicon.beginning(line, length), 0, 0)
+                table.add(key, lexicon.beginning(line, length, searched=True), 0, 0)
         elif kind == r.WHOLE:
             if not self._longer(line, length):
                 table.add(key, lexicon.whole(line, length), 0, 0)

@@ -36,11 +36,18 @@ _ODD = re.compile(
 # The number of a death (`Oops: .. [#1]`) is rarer in lines than what such rows hold besides.
 _RARE, _RARE_PATTERN = " [#", r" \[#(?P<die>\d"
 
+# Starts of titles that are names of drivers. Many other messages begin with them; an engine that looks for what these
+# titles hold besides, one of these words each, need not look at all of those.
+DRIVERS = {
+    "amdgpu ": ("*ERROR* ring ", "page fault"), "i915 ": ("GPU HANG: ",), "kvm": ("reserved bits set on MMU-present",)
+}  # fmt: skip
+
 
 @cache
-def _starts() -> tuple[tuple[str, ...], ...]:
+def _starts(searched: bool) -> tuple[tuple[str, ...], ...]:
     """For every length of a head, how it may begin: all of a shorter start, the first characters of a longer one."""
-    starts = {_zeroed(start) for start in (*_BEGINS, *(start for row in titles() for start in row.starts))}
+    of_titles = (start for row in titles() for start in row.starts if not (searched and start in DRIVERS))
+    starts = {_zeroed(start) for start in (*_BEGINS, *of_titles)}
     return tuple(tuple({start[:length] for start in starts}) for length in range(HEAD_BYTES + 1))
 
 
@@ -54,22 +61,30 @@ def held_words() -> tuple[str, ...]:
     return tuple({_RARE if _RARE_PATTERN in row.pattern else row.holds: None for row in titles() if row.holds})
 
 
+def searched_words() -> tuple[str, ...]:
+    """The same, and those by which messages of drivers are told from titles."""
+    return tuple(dict.fromkeys((*held_words(), *(word for words in DRIVERS.values() for word in words))))
+
+
 @lru_cache(maxsize=1 << 16)
-def may_begin(head: str) -> int:
+def may_begin(head: str, searched: bool = False) -> int:
     """Whether a message that begins so could be part of a report: `NO`, `YES`, or `EXACTLY` if its digits matter.
 
     Args:
         head: its first `HEAD_BYTES` characters behind blanks (fewer if it is shorter); every digit may stand for any.
+        searched: whether all `searched_words` are looked for in the line, too.
 
     >>> may_begin("BUG: Bad"), may_begin("usb 0-0:"), may_begin("RAX: fff"), may_begin("R00: 000")
     (1, 0, 2, 2)
+    >>> may_begin("kvm: SMP"), may_begin("kvm: SMP", searched=True)
+    (1, 0)
     """
     if not head or not head.isascii():
         return EXACTLY if head else NO
     if _ODD.match(head):
         return EXACTLY
     shown = _zeroed(head)
-    return YES if shown.startswith(_starts()[len(shown)]) else NO
+    return YES if shown.startswith(_starts(searched)[len(shown)]) else NO
 
 
 def _zeroed(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kvmlab.report import fast_grammar as g
-from kvmlab.report.fast_heads import held_words
+from kvmlab.report.fast_heads import searched_words
 from kvmlab.report.fast_lines import three_tables
 
 
@@ -78,7 +78,7 @@ class Known:
         self.styles: list[str] = []
         self.table = Table(1 << 12)
         self.steps = np.frombuffer(g.step_table(), np.uint8).copy()
-        pieces = [piece_of(word) for word in held_words()]
+        pieces = [piece_of(word) for word in searched_words()]
         self.holds = np.frombuffer(b"".join(pieces) or bytes(4), np.uint8).copy()
         self.n_holds = len(pieces)
         self.look = np.frombuffer(three_tables(pieces), np.uint8).copy()

@@ -155,15 +155,16 @@ class Lexicon:
         """
         return alike(line[length:]) in self._meanings
 
-    def beginning(self, line: bytes, length: int) -> int:
+    def beginning(self, line: bytes, length: int, searched: bool = False) -> int:
         """Whether a line must be looked at as a whole, as `may_begin` judges by its beginning; learned for all like it.
 
         Args:
             line: the line without its ending.
             length: bytes of its prefix, 0 if it has none.
+            searched: as for `may_begin`.
         """
         text = behind(line, length)
-        return EXACTLY if text is None else may_begin(text.lstrip(" \t")[:HEAD_BYTES])
+        return EXACTLY if text is None else may_begin(text.lstrip(" \t")[:HEAD_BYTES], searched)
 
     def whole(self, line: bytes, length: int) -> int:
         """What a line is outside a report: `OTHER`, `DETAIL`, or `INTERESTING` if the tolerant parser must see it.

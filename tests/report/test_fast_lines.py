@@ -11,12 +11,12 @@ from numba import njit
 
 from kvmlab.report import fast_lines
 from kvmlab.report.fast_hash import bytes_hash
-from kvmlab.report.fast_heads import held_words
+from kvmlab.report.fast_heads import searched_words
 from kvmlab.report.fast_known import piece_of
 from kvmlab.report.fast_numbers import read_decimal, read_hex
 from kvmlab.report.fast_simd import HAS_LOOKUP, data_of
 
-PIECES = [piece_of(word) for word in held_words()]
+PIECES = [piece_of(word) for word in searched_words()]
 TABLES = np.frombuffer(fast_lines.three_tables(PIECES), np.uint8).copy()
 HELD = np.frombuffer(b"".join(PIECES), np.uint8).copy()
 QUIET = (b"abc def ", b"12345 ", b".", b":9", b"+", b"[x", b".scope ", b"<", b"pag")
