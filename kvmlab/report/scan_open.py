@@ -7,6 +7,7 @@ import sys
 
 from kvmlab.report.fast_chunk import Engine
 from kvmlab.report.fast_lexicon import Lexicon
+from kvmlab.report.fast_meaning import DIGITS
 from kvmlab.text.prefix import HOT_BYTES, match_prefix
 from kvmlab.text.reader import read_text
 from kvmlab.text.source import open_source
@@ -15,6 +16,8 @@ from kvmlab.text.source import open_source
 HEAD = 16 << 10
 # Text from which on it pays to load the compiled engine, which takes half a second; and if it is loaded already.
 NUMBA_FROM, NUMBA_LOADED_FROM = 96 << 20, 1 << 20
+_TIMES = ("", "+dmesg_seconds", "+dmesg_seconds+caller")
+_CARRIERS = frozenset(carrier + time for carrier in ("syslog", "syslog_iso") for time in _TIMES)
 _PLAIN_KINDS = frozenset({"dmesg", "syslog", "journal", "console", "logcat", "kmsg"})
 
 
@@ -24,8 +27,8 @@ def is_plain(head: bytes) -> bool:
         head = head[: head.rfind(b"\n") + 1] or head
     if not head.strip():
         return False
-    if all(map(HOT_BYTES.match, head.splitlines())) and head.isascii():
-        # The commonest prefix, on every line.
+    if head.isascii() and (all(map(HOT_BYTES.match, head.splitlines())) or _of_one_carrier(head)):
+        # The commonest prefixes, on every line.
         return True
     text = read_text(open_source(head))
     if text.mails or text.parts or text.encoding not in ("utf-8", "ascii") or text.source.compression:
@@ -36,6 +39,16 @@ def is_plain(head: bytes) -> bool:
     lines = [line for line in head.decode("utf-8", "replace").splitlines() if line.strip()]
     with_prefix = sum(match_prefix(line) is not None for line in lines[:200])
     return text.kind == "text" and 2 * with_prefix > len(lines[:200])
+
+
+def _of_one_carrier(head: bytes) -> bool:
+    """Whether all lines have the prefix of a common carrier, and the same one but for digits."""
+    line = head[: head.find(b"\n")]
+    prefix = match_prefix(line.decode())
+    if prefix is None or not prefix.kernel or prefix.name not in _CARRIERS:
+        return False
+    shape = line[: prefix.end].translate(DIGITS)
+    return all(line[: prefix.end].translate(DIGITS) == shape for line in head.splitlines())
 
 
 def processors() -> int:

@@ -20,12 +20,13 @@ from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.log import read_log
 from kvmlab.report.scan import scan_log, scan_logs
 from kvmlab.report.scan_many import gathered
-from kvmlab.report.scan_open import engine_of
+from kvmlab.report.scan_open import engine_of, is_plain
 from kvmlab.report.scan_parquet import write_parquet
 from kvmlab.report.scan_progress import Progress, Step
 from kvmlab.report.scan_ring import Ring, joined
 from kvmlab.report.scan_text import FileText
 from kvmlab.report.scan_unpack import reading
+from tests.report.generator import log
 
 
 @pytest.fixture(scope="module")
@@ -242,6 +243,25 @@ def test_other_texts_go_to_the_tolerant_parser(tmp_path: Path) -> None:
     (tmp_path / "empty.log").touch()
     with pytest.raises(UnusableInput):
         scan_log(tmp_path / "empty.log")
+
+
+@pytest.mark.parametrize("style", ["dmesg", "caller", "syslog", "iso", "short"])
+def test_what_is_plain_is_judged_alike_with_and_without_a_glance(style: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "\n".join([*log(4, style, 0.3, 9_000), ""]).encode()
+    prefix = text[: text.index(b"BUG: ")]
+    heads = {
+        "all alike": (text, True),
+        "a mail": (b"From: someone@example.org\nSubject: a splat\n\n" + text, None),
+        "quoted": (b"> " + text.replace(b"\n", b"\n> "), None),
+        "another carrier below": (text + b"Jul  3 10:00:01 otherhost systemd[1]: Started.\n" * 3, None),
+        "one line": (prefix + b"x\n", True),
+    }
+    for name, (head, wanted) in heads.items():
+        glance = is_plain(head)
+        with monkeypatch.context() as patched:
+            patched.setattr("kvmlab.report.scan_open._of_one_carrier", lambda head: False)
+            assert is_plain(head) == glance, name
+        assert wanted in (None, glance), name
 
 
 def test_hostile_text() -> None:
