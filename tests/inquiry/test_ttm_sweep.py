@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import loky
 import pytest
 
 from kvmlab.errors import KvmlabError
-from kvmlab.inquiry import ttm_sweep, ttm_workers
+from kvmlab.inquiry import ttm_sweep
 from kvmlab.inquiry.ttm_sweep import Shared, sweep
 from kvmlab.inquiry.ttm_workers import spread
 
@@ -83,13 +82,13 @@ FOUR: dict[str, Any] = SMALL | {"releases": ("6.12", "7.3"), "free_shares": (0.3
 def test_a_sweep_on_processes_gives_the_frame_of_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
     one = sweep(**FOUR, workers=1)
     started: list[int] = []
-    really = subprocess.Popen
 
-    def counted(*args: Any, **options: Any) -> Any:
-        started.append(1)
-        return really(*args, **options)
+    class Counted(loky.ProcessPoolExecutor):  # type: ignore[misc]
+        def __init__(self, max_workers: int) -> None:
+            started.append(max_workers)
+            super().__init__(max_workers)
 
-    monkeypatch.setattr(ttm_workers.subprocess, "Popen", counted)
+    monkeypatch.setattr(loky, "ProcessPoolExecutor", Counted)
     assert sweep(**FOUR, workers=2).equals(one)
     assert started == [], "so short a sweep does not pay for processes"
     monkeypatch.setattr(ttm_sweep, "PAYS", 0.0)
@@ -98,9 +97,9 @@ def test_a_sweep_on_processes_gives_the_frame_of_one_core(monkeypatch: pytest.Mo
         many = sweep(**FOUR, workers=2)
     assert many.equals(one)
     assert many.attrs == one.attrs
-    assert len(started) == 2
+    assert started == [2]
     assert sweep(**FOUR, workers=1).equals(one)
-    assert len(started) == 2, "one worker is this process"
+    assert started == [2], "one worker is this process"
 
 
 def test_plain_sweeps_use_all_cores_and_so_do_compiled_ones(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,16 +128,21 @@ def test_plain_sweeps_use_all_cores_and_so_do_compiled_ones(monkeypatch: pytest.
     assert (processes, threads) == ([3, 3], [3])
 
 
-@pytest.mark.parametrize("command", ["raise SystemExit(3)", "import os; os.read(0, 1)"])
-def test_processes_that_end_leave_their_part_to_this_one(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+def test_processes_that_end_leave_their_part_to_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
     one = sweep(**FOUR, workers=1)
     monkeypatch.setattr(ttm_sweep, "PAYS", 0.0)
-    monkeypatch.setattr(ttm_workers, "_COMMAND", command)
-    with pytest.warns(UserWarning, match="its part is done in this one"):
-        assert sweep(**FOUR, workers=2).equals(one)
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    with pytest.warns(UserWarning, match="its part is done in this one"):
-        assert sweep(**FOUR, workers=2).equals(one)
+
+    class Dying(loky.ProcessPoolExecutor):  # type: ignore[misc]
+        def submit(self, function: Any, /, *args: Any) -> Any:
+            return super().submit(os._exit, 3)
+
+    def nothing(workers: int) -> None:
+        raise OSError("no process can be started")
+
+    for pool in (Dying, nothing):
+        monkeypatch.setattr(loky, "ProcessPoolExecutor", pool)
+        with pytest.warns(UserWarning, match="its part is done in this one"):
+            assert sweep(**FOUR, workers=2).equals(one)
 
 
 def test_what_a_process_raises_is_raised_here() -> None:
