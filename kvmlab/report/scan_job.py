@@ -109,43 +109,37 @@ class Job:
     def _all_chunks(self, text: AnyText, n: int, workers: Workers | None) -> None:
         """Reads chunks at the same time, and takes them in their order."""
 
-        def read(lo: int, hi: int) -> tuple[Found, int]:
+        def read(lo: int, hi: int) -> Any:
+            return self.read(text, lo, hi, self.rooms) if workers is None else workers.ask(lo, hi)
+
+        def take(lo: int, hi: int, future: Future[Any]) -> None:
             if workers is None:
-                return self.read(text, lo, hi, self.rooms)
-            found = workers.read(lo, hi)
-            if self.progress is not None:
-                self.progress.advance(hi - lo)
-            return found
+                self._take(*future.result())
+                return
+            from kvmlab.report.scan_workers import NoWorkers
+
+            try:
+                found = workers.taken(*future.result())
+                if self.progress is not None:
+                    self.progress.advance(hi - lo)
+            except NoWorkers:
+                # A process has ended before its time.
+                workers.say_why()
+                found = self.read(text, lo, hi, self.rooms)
+            self._take(*found)
 
         with ThreadPoolExecutor(n) as pool:
-            waiting: deque[tuple[int, int, Future[tuple[Found, int]]]] = deque()
+            waiting: deque[tuple[int, int, Future[Any]]] = deque()
             try:
                 for lo, hi in self._chunks(text.size):
                     waiting.append((lo, hi, pool.submit(read, lo, hi)))
                     if len(waiting) > 2 * n:
-                        self._take_first(waiting, text, workers)
+                        take(*waiting.popleft())
                 while waiting:
-                    self._take_first(waiting, text, workers)
+                    take(*waiting.popleft())
             finally:
                 for _, _, future in waiting:
                     future.cancel()
-
-    def _take_first(
-        self, waiting: deque[tuple[int, int, Future[tuple[Found, int]]]], text: AnyText, workers: Workers | None
-    ) -> None:
-        lo, hi, future = waiting.popleft()
-        if workers is None:
-            self._take(*future.result())
-            return
-        from kvmlab.report.scan_workers import NoWorkers
-
-        try:
-            found = future.result()
-        except NoWorkers:
-            # A process has ended before its time.
-            workers.say_why()
-            found = self.read(text, lo, hi, self.rooms)
-        self._take(*found)
 
     def stream(self, text: Ring, first: Piece) -> Scan | None:
         """Reads a stream; None if the tolerant parser must see it whole.

@@ -5,6 +5,7 @@ It is started as a program of its own, not forked: the caller may have threads, 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
@@ -38,38 +39,59 @@ class Answer:
     stacks: dict[int, list[tuple[str, str | None, str | None, bool]]]
 
 
+class Reader:
+    """Reads chunks of a file, and keeps what it learns apart from what others do.
+
+    Args:
+        path: the file.
+        chunk: bytes of a chunk.
+    """
+
+    def __init__(self, path: str, chunk: int) -> None:
+        from kvmlab.report.scan_job import Job
+
+        self._lexicon = Lexicon()
+        self._job = Job(path, PythonEngine(self._lexicon), chunk, 1, None)
+        self._text, self._room = FileText(path), _Room()
+        self._texts = self._types = self._tasks = 0
+        self._told: set[int] = set()
+
+    def answer(self, lo: int, hi: int) -> Answer:
+        """What a chunk holds, and what has been learned since the last answer."""
+        lexicon = self._lexicon
+        found: Found | None = None
+        base = 0
+        with contextlib.suppress(NotPlain):
+            found, base = self._job.read(self._text, lo, hi, self._room)
+        stacks = {value: lexicon.traces[value] for value in set(lexicon.traces) - self._told}
+        self._told.update(stacks)
+        answer = Answer(
+            found, base, lexicon.texts[self._texts :], lexicon.types[self._types :], lexicon.tasks[self._tasks :],
+            {value: [tuple(entry) for entry in stack] for value, stack in stacks.items()},
+        )  # fmt: skip
+        self._texts, self._types, self._tasks = len(lexicon.texts), len(lexicon.types), len(lexicon.tasks)
+        return answer
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._text.close()
+
+
 def serve() -> None:
     """Answers questions on standard input until it ends: first a path and the bytes of a chunk, then stretches."""
-    from kvmlab.report.scan_job import Job
-
     # An interrupt is for the process that asks; this one ends with its input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     asked = sys.stdin.buffer
     answers = os.fdopen(os.dup(1), "wb")
     # Whatever is printed is no answer.
     os.dup2(2, 1)
-    path, chunk = pickle.load(asked)
-    lexicon = Lexicon()
-    job, text, room = Job(path, PythonEngine(lexicon), chunk, 1, None), FileText(path), _Room()
-    n_texts = n_types = n_tasks = 0
-    told: set[int] = set()
+    reader = Reader(*pickle.load(asked))
     while True:
         try:
             lo, hi = pickle.load(asked)
         except EOFError:
             return
-        try:
-            found, base = job.read(text, lo, hi, room)
-        except NotPlain:
-            found, base = None, 0
-        stacks = {value: lexicon.traces[value] for value in set(lexicon.traces) - told}
-        told.update(stacks)
-        answer = Answer(
-            found, base, lexicon.texts[n_texts:], lexicon.types[n_types:], lexicon.tasks[n_tasks:],
-            {value: [tuple(entry) for entry in stack] for value, stack in stacks.items()},
-        )  # fmt: skip
-        n_texts, n_types, n_tasks = len(lexicon.texts), len(lexicon.types), len(lexicon.tasks)
-        pickle.dump(answer, answers, 5)
+        pickle.dump(reader.answer(lo, hi), answers, 5)
         answers.flush()
 
 

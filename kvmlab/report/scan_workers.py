@@ -6,9 +6,8 @@ import contextlib
 import pickle
 import subprocess
 import sys
-import threading
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
@@ -19,7 +18,7 @@ from kvmlab.report.fast_chunk import Found
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.scan_stacks import Stack
 from kvmlab.report.scan_text import NotPlain
-from kvmlab.report.scan_worker import Answer, stack_of
+from kvmlab.report.scan_worker import Answer, Reader, stack_of
 
 # Files from this size on are worth the time that processes need to start.
 WORKERS_FROM = 160 << 20
@@ -35,18 +34,22 @@ class NoWorkers(Exception):
 
 @dataclass(slots=True)
 class _Worker:
-    """One process, and what its numbers stand for."""
+    """One process, or this one, and what its numbers stand for."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | None
+    reader: Reader | None = None
     texts: list[int] = field(default_factory=list)
     types: list[int] = field(default_factory=list)
     tasks: list[int] = field(default_factory=list)
     stacks: dict[int, int] = field(default_factory=dict)
 
-    def ask(self, question: object) -> Answer:
-        """Sends a question; the answer."""
+    def ask(self, lo: int, hi: int) -> Answer:
+        """What a chunk holds."""
+        if self.reader is not None:
+            return self.reader.answer(lo, hi)
         try:
-            self.tell(question)
+            self.tell((lo, hi))
+            assert self.process is not None
             assert self.process.stdout is not None
             answer: Answer = pickle.load(self.process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError) as error:
@@ -55,18 +58,19 @@ class _Worker:
 
     def tell(self, what: object) -> None:
         """Sends something that is not answered."""
+        assert self.process is not None
         assert self.process.stdin is not None
         self.process.stdin.write(pickle.dumps(what, 5))
         self.process.stdin.flush()
 
 
 class Workers:
-    """Processes that read chunks of one file; safe to use from several threads.
+    """Processes that read chunks of one file, this one among them.
 
     Args:
         path: the file.
         chunk: bytes of a chunk.
-        n: how many processes.
+        n: how many processes, with this one.
         lexicon: what they learn goes there.
 
     Raises:
@@ -76,12 +80,11 @@ class Workers:
     def __init__(self, path: str, chunk: int, n: int, lexicon: Lexicon) -> None:
         self._path, self._said = path, False
         self._lexicon = lexicon
-        self._lock = threading.Lock()
         self._free: SimpleQueue[_Worker] = SimpleQueue()
         self._all: list[_Worker] = []
         self._values: dict[Stack, int] = {}
         try:
-            for _ in range(n):
+            for _ in range(n - 1):
                 process = subprocess.Popen(
                     [sys.executable, "-c", _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE
                 )
@@ -93,32 +96,35 @@ class Workers:
         except (OSError, ValueError, TypeError) as error:
             self.close()
             raise NoWorkers from error
+        self._all.append(_Worker(None, Reader(path, chunk)))
+        self._free.put(self._all[-1])
 
-    def read(self, lo: int, hi: int) -> tuple[Found, int]:
-        """What a chunk holds, and the offset that it counts from.
+    def ask(self, lo: int, hi: int) -> tuple[_Worker, Answer]:
+        """What a chunk holds by the numbers of who has read it; from any thread.
 
         Raises:
-            NotPlain: the text is none that the engine reads.
             NoWorkers: a process has ended.
         """
         worker = self._free.get()
         try:
-            answer = worker.ask((lo, hi))
-            if answer.found is None:
-                raise NotPlain
-            return self._taken(worker, answer, answer.found), answer.base
+            return worker, worker.ask(lo, hi)
         finally:
             self._free.put(worker)
 
-    def _taken(self, worker: _Worker, answer: Answer, found: Found) -> Found:
-        """The numbers of a worker's rows as those of the lexicon."""
-        with self._lock:
-            lexicon = self._lexicon
-            worker.texts += [lexicon.number_of(text, lexicon.texts) for text in answer.texts]
-            worker.types += [lexicon.number_of(kind, lexicon.types) for kind in answer.types]
-            worker.tasks += [lexicon.number_of(task, lexicon.tasks) for task in answer.tasks]
-            for value, entries in answer.stacks.items():
-                worker.stacks[value] = self._value(value, stack_of(entries))
+    def taken(self, worker: _Worker, answer: Answer) -> tuple[Found, int]:
+        """What a chunk holds by the numbers of the lexicon, and the offset that it counts from; from one thread.
+
+        Raises:
+            NotPlain: the text is none that the engine reads.
+        """
+        found, lexicon = answer.found, self._lexicon
+        if found is None:
+            raise NotPlain
+        worker.texts += [lexicon.number_of(text, lexicon.texts) for text in answer.texts]
+        worker.types += [lexicon.number_of(kind, lexicon.types) for kind in answer.types]
+        worker.tasks += [lexicon.number_of(task, lexicon.tasks) for task in answer.tasks]
+        for value, entries in answer.stacks.items():
+            worker.stacks[value] = self._value(value, stack_of(entries))
         rows: Any = found.rows
         for columns, numbers in (
             ((r.COMM, r.REASON_ID, r.HARDWARE_ID), worker.texts), ((r.TYPE_ID,), worker.types),
@@ -132,7 +138,7 @@ class Workers:
         for value in np.unique(values).tolist():
             if worker.stacks[value] != value:
                 rows[values == value, r.STACK] = worker.stacks[value]
-        return replace(found, rows=rows)
+        return found, answer.base
 
     def _value(self, value: int, stack: Stack) -> int:
         """The hash that a stack has in the lexicon: the worker's own, unless that stands for another stack."""
@@ -146,16 +152,19 @@ class Workers:
     def close(self) -> None:
         """Ends the processes."""
         for worker in self._all:
-            for pipe in (worker.process.stdin, worker.process.stdout):
+            if worker.reader is not None:
+                worker.reader.close()
+            pipes = () if worker.process is None else (worker.process.stdin, worker.process.stdout)
+            for pipe in pipes:
                 with contextlib.suppress(OSError):
                     if pipe is not None:
                         pipe.close()
-        for worker in self._all:
+        for process in (worker.process for worker in self._all if worker.process is not None):
             try:
-                worker.process.wait(5)
+                process.wait(5)
             except subprocess.TimeoutExpired:
-                worker.process.kill()
-                worker.process.wait()
+                process.kill()
+                process.wait()
 
     def say_why(self) -> None:
         """Warns, once, that this process goes on alone."""

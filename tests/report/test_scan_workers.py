@@ -57,9 +57,10 @@ def test_a_text_that_is_none_for_an_engine_ends_them(logs: Path) -> None:
 def test_stacks_of_one_hash_are_kept_apart(tmp_path: Path) -> None:
     lexicon = Lexicon()
     (tmp_path / "x").touch()
-    workers = scan_workers.Workers(str(tmp_path / "x"), 1, 0, lexicon)
+    workers = scan_workers.Workers(str(tmp_path / "x"), 1, 1, lexicon)
     one, other = ((StackEntry("f", None, name, True),) for name in ("IRQ", "NMI"))
     values = [workers._value(5, one), workers._value(5, other), workers._value(9, one), workers._value(-1, other)]
     assert values == [5, values[1], 5, values[1]]
     assert values[1] != 5
     assert lexicon.traces == {5: one, values[1]: other}
+    workers.close()
