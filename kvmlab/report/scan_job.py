@@ -128,12 +128,14 @@ class Job:
                 found = self.read(text, lo, hi, self.rooms)
             self._take(*found)
 
-        with ThreadPoolExecutor(n) as pool:
+        # Each process is asked for a second chunk before it has answered for the first.
+        at_once = n if workers is None else 2 * n - 1
+        with ThreadPoolExecutor(at_once) as pool:
             waiting: deque[tuple[int, int, Future[Any]]] = deque()
             try:
                 for lo, hi in self._chunks(text.size):
                     waiting.append((lo, hi, pool.submit(read, lo, hi)))
-                    if len(waiting) > 2 * n:
+                    if len(waiting) > 2 * at_once:
                         take(*waiting.popleft())
                 while waiting:
                     take(*waiting.popleft())

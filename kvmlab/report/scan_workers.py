@@ -6,6 +6,7 @@ import contextlib
 import pickle
 import subprocess
 import sys
+import threading
 import warnings
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -38,22 +39,40 @@ class _Worker:
 
     process: subprocess.Popen[bytes] | None
     reader: Reader | None = None
+    asked: int = 0
+    answered: int = 0
+    asking: threading.Lock = field(default_factory=threading.Lock)
+    answering: threading.Condition = field(default_factory=threading.Condition)
     texts: list[int] = field(default_factory=list)
     types: list[int] = field(default_factory=list)
     tasks: list[int] = field(default_factory=list)
     stacks: dict[int, int] = field(default_factory=dict)
 
     def ask(self, lo: int, hi: int) -> Answer:
-        """What a chunk holds."""
+        """What a chunk holds; a process is asked again before it has answered, so that it never waits for this one."""
         if self.reader is not None:
             return self.reader.answer(lo, hi)
-        try:
-            self.tell((lo, hi))
-            assert self.process is not None
-            assert self.process.stdout is not None
-            answer: Answer = pickle.load(self.process.stdout)
-        except (OSError, EOFError, pickle.UnpicklingError) as error:
-            raise NoWorkers from error
+        with self.asking:
+            number = self.asked
+            self.asked += 1
+            broken = False
+            try:
+                self.tell((lo, hi))
+            except OSError:
+                broken = True
+        with self.answering:
+            self.answering.wait_for(lambda: self.answered == number)
+            try:
+                assert self.process is not None
+                assert self.process.stdout is not None
+                if broken:
+                    raise NoWorkers
+                answer: Answer = pickle.load(self.process.stdout)
+            except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
+                raise NoWorkers from error
+            finally:
+                self.answered += 1
+                self.answering.notify_all()
         return answer
 
     def tell(self, what: object) -> None:
@@ -92,6 +111,7 @@ class Workers:
                 self._all.append(worker)
                 worker.tell(sys.path)
                 worker.tell((path, chunk))
+                self._free.put(worker)
                 self._free.put(worker)
         except (OSError, ValueError, TypeError) as error:
             self.close()
