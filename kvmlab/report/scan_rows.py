@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import tempfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -12,6 +13,7 @@ from kvmlab.report import fast_rows as r
 
 # Bytes of rows that are kept in memory, some 200,000 reports.
 IN_MEMORY = 64 << 20
+_ROW_BYTES = 8 * r.N_COLUMNS
 # Rows that are looked at together where they lie in a file.
 AT_ONCE = 1 << 16
 
@@ -31,36 +33,37 @@ class Rows:
     """
 
     def __init__(self) -> None:
-        self._pieces: list[Any] = []
-        self._size = 0
+        self._most = IN_MEMORY // _ROW_BYTES
+        # In memory, column by column; pages of it that nothing is written to are not there.
+        self._held: Any = None
         self._file: BinaryIO | None = None
         self._n = 0
 
     def add(self, rows: Any) -> None:
-        """Takes rows, whose memory is the collector's from now on."""
-        self._n += len(rows)
-        self._pieces.append(rows)
-        self._size += rows.nbytes
-        if self._size > IN_MEMORY:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix="kvmlab-rows-")  # noqa: SIM115
-            for piece in self._pieces:
-                self._file.write(np.ascontiguousarray(piece).data)
-            self._pieces, self._size = [], 0
+        """Takes rows; they are copied."""
+        n, self._n = self._n, self._n + len(rows)
+        if self._file is None and self._n <= self._most:
+            if self._held is None:
+                room = np.frombuffer(mmap.mmap(-1, self._most * _ROW_BYTES, access=mmap.ACCESS_COPY), np.int64)
+                self._held = room.reshape(r.N_COLUMNS, self._most).T
+            self._held[n : self._n] = rows
+            return
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="kvmlab-rows-")  # noqa: SIM115
+            for start, stop in stretches(n):
+                self._file.write(np.ascontiguousarray(self._held[start:stop]).data)
+            self._held = None
+        self._file.write(np.ascontiguousarray(rows).data)
 
     def close(self) -> Any:
         """All of them as one array: column by column in memory, or row by row in a file that goes with the array."""
         if self._file is not None:
-            for piece in self._pieces:
-                self._file.write(np.ascontiguousarray(piece).data)
             self._file.flush()
             return np.memmap(self._file, np.int64, "r", shape=(self._n, r.N_COLUMNS))
-        rows = np.empty((self._n, r.N_COLUMNS), np.int64, order="F")
-        at = 0
-        for piece in self._pieces:
-            rows[at : at + len(piece)] = piece
-            at += len(piece)
-        return rows
+        if self._held is None:
+            return no_rows()
+        # Few rows take little room of their own; many are not copied once more.
+        return self._held[: self._n].copy(order="F") if 4 * self._n < self._most else self._held[: self._n]
 
 
 def stretches(n: int) -> Iterator[tuple[int, int]]:
