@@ -158,7 +158,7 @@ class OpenSplat:
         own = self.talks or self._tells(line)
         for other in self.pending:
             # Without prefixes nothing tells a report's own text from the mail around it.
-            if own and (other.record.role is Role.LOG or (self.talks and line.record.prefix is None)):
+            if own and other.record.role is Role.LOG:
                 other.part = Part.DETAIL
                 self.lines.append(other)
             else:

@@ -9,7 +9,7 @@ from kvmlab.report.records import Kind, Report
 from kvmlab.text.span import Span
 
 # Kinds that a kernel prints again and again with the same words; only an equal time shows a copy.
-_RECURS = frozenset(
+RECURS = frozenset(
     {Kind.SUPPRESSED, Kind.BAD_RSS_COUNTER, Kind.SOFT_LOCKUP, Kind.HUNG_TASK, Kind.RCU_STALL, Kind.FRAGMENT, Kind.OTHER}
 )
 
@@ -69,11 +69,11 @@ def _same(a: Report, b: Report) -> bool:
         return False
     if a.timestamp is not None and b.timestamp is not None:
         return a.timestamp == b.timestamp and _agree(a, b)
-    if a.kind in _RECURS:
+    if a.kind in RECURS:
         return False
     if min(_weight(a), _weight(b)) == 1:
         return max(_weight(a), _weight(b)) > 1
-    return a.timestamp is None and b.timestamp is None and _facts(a) == _facts(b)
+    return a.timestamp is None and b.timestamp is None and facts_of(a) == facts_of(b)
 
 
 def _agree(a: Report, b: Report) -> bool:
@@ -90,7 +90,7 @@ def _pid(report: Report) -> int | None:
     return None if report.cpu_line is None else report.cpu_line.pid
 
 
-def _facts(report: Report) -> tuple[object, ...]:
+def facts_of(report: Report) -> tuple[object, ...]:
     """What two word for word equal blocks share, places left out."""
     dump = report.page
     page = (

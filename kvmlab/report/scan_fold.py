@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from kvmlab.report.records import Kind, Report
 from kvmlab.report.repeats import fold_repeats
 from kvmlab.report.scan_copies import exact_copies
 from kvmlab.report.scan_groups import light_reports
+from kvmlab.report.scan_packed import Packed
 from kvmlab.report.scan_result import Scan, title_of
 from kvmlab.report.scan_rows import without
 from kvmlab.report.scan_text import Stretches
@@ -65,16 +67,22 @@ def _compared(scan: Scan, text: Stretches, doubtful: Any, copies: dict[int, int]
         copies: how many copies of a row are known already.
     """
     rows, reports = scan.rows, scan.reports
+    others: list[Report] = []
     if not len(doubtful) and len(reports) < 2:
         return replace(scan, repeats=copies)
     chosen = doubtful.tolist()
-    held: list[Report] = [replace(report, index=-1 - k) for k, report in enumerate(reports)]
+    if not isinstance(reports, Packed):
+        few = list(reports)
+    else:
+        numbers, near = reports.doubtful()
+        # Those that are no copies only count among the reports of their title.
+        few = [reports[i] for i in numbers] + [_light(reports[i]) for i in near]
+    held: list[Report] = [replace(report, index=-1 - k) for k, report in enumerate(few)]
     held += _as_reports(scan, text, chosen)
     kept = fold_repeats(sorted(held, key=lambda x: (x.span.first_line, x.span.last_line)))
-    places = {report.span: i for report, i in zip(held[len(reports) :], chosen, strict=True)}
+    places = {report.span: i for report, i in zip(held[len(few) :], chosen, strict=True)}
     gone = np.zeros(len(rows), bool)
     gone[chosen] = True
-    others = []
     for report in kept:
         row = places.get(report.span)
         if row is None:
@@ -88,7 +96,15 @@ def _compared(scan: Scan, text: Stretches, doubtful: Any, copies: dict[int, int]
         if report.repeats and (row := places.get(report.span)) is not None:
             further = sum(copies.get(places[span], 0) for span in report.repeats if span in places)
             repeats[int(now[row])] = len(report.repeats) + copies.get(row, 0) + further
-    return replace(scan, rows=without(rows, gone), reports=others, repeats=repeats)
+    left: Sequence[Report] = others
+    if isinstance(reports, Packed):
+        left = reports.folded({report.span: report for report in others}, numbers)
+    return replace(scan, rows=without(rows, gone), reports=left, repeats=repeats)
+
+
+def _light(report: Report) -> Report:
+    """The report without its parts."""
+    return replace(report, page=None, call_trace=None, registers=None, cpu_line=None, hardware=None, code=None)
 
 
 def _with_titles_above(rows: Any, kept: list[Report], places: dict[Span, int]) -> Any:

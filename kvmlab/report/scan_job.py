@@ -13,9 +13,9 @@ import numpy as np
 
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_chunk import Chunk, Engine, Found, TooShort, Unread
-from kvmlab.report.records import Report
 from kvmlab.report.scan_fold import folded
 from kvmlab.report.scan_open import processors
+from kvmlab.report.scan_packed import Packed
 from kvmlab.report.scan_regions import Regions
 from kvmlab.report.scan_result import Scan
 from kvmlab.report.scan_ring import Piece, Ring, joined, line_before
@@ -71,7 +71,7 @@ class Job:
     threads: int | None
     progress: Progress | None
     rows: Rows = field(default_factory=Rows)
-    reports: list[Report] = field(default_factory=list)
+    reports: Packed = field(default_factory=Packed)
     lines: int = 0
     at: int = 0
     row_stop: int = 0
@@ -287,10 +287,10 @@ class Job:
         if self.regions.interleaved:
             # A region may hold the reports of other callers, which are rows already.
             held = set((rows[:, r.LINE] + 1).tolist())
-            self.reports = [report for report in self.reports if report.span.first_line not in held]
-        self.reports.sort(key=lambda report: (report.span.first_line, report.span.last_line))
+            self.reports = self.reports.without(held)
+        reports = self.reports.in_order()
         return folded(
-            Scan(self.name, self.engine.name, size, self.lines, rows, self.engine.lexicon, self.reports),
+            Scan(self.name, self.engine.name, size, self.lines, rows, self.engine.lexicon, reports.few()),
             self.regions.text,
             self.regions.interleaved,
         )

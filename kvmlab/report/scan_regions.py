@@ -34,7 +34,11 @@ _QUOTED = re.compile(rb"(?m)^ ?>")
 
 @dataclass(slots=True)
 class Region:
-    """A stretch of the text: its place and its lines, counted from 1; the time of its last mark; its bytes, if held."""
+    """A stretch of the text: its place and its lines, counted from 1; the time of its last mark; its bytes, if held.
+
+    Args:
+        bound: beyond how many bytes it is cut.
+    """
 
     start: int
     stop: int
@@ -42,6 +46,7 @@ class Region:
     lines: int
     last_us: int
     data: bytes | None = None
+    bound: int = LONGEST
 
 
 class Regions:
@@ -76,7 +81,14 @@ class Regions:
         wanted = kind != r.LOOSE
         region = self._open
         if region is not None:
-            if region.stop == start or (wanted and self._joins(region, mark, row_stop)):
+            follows = region.stop == start
+            if stop - region.start > region.bound and (
+                follows or (wanted and self._joins(region, mark, row_stop, stop - start + 2 * LONGEST))
+            ):
+                # Only what ended before is cut off, not a report in its middle.
+                yield from (done := self._cut_off(region, start))
+                follows = follows or bool(done)
+            if follows or (wanted and self._joins(region, mark, row_stop)):
                 region.stop, region.lines = stop, line + 1 + lines - region.line
                 region.last_us = last_us if last_us >= 0 else region.last_us
                 self._loose = [other for other in self._loose if other.start >= stop]
@@ -120,12 +132,36 @@ class Regions:
                 if region.data is None:
                     region.data = self.text.read(region.start, region.stop)
 
-    def _joins(self, region: Region, mark: list[int], row_stop: int) -> bool:
+    def _cut_off(self, region: Region, upto: int) -> list[Report]:
+        """The reports of a region before its last one, at which it begins from now on; none if it cannot be cut there.
+
+        Args:
+            region: the region; it is left alone if it cannot be cut.
+            upto: where its text ends at the latest.
+        """
+        # A text that cannot be cut is not tried at every line.
+        region.bound = 2 * (upto - region.start)
+        data = self.text.read(region.start, upto)
+        whole = Region(region.start, upto, region.line, data.count(b"\n"), region.last_us, data)
+        found = sorted(self._reports([whole]), key=lambda report: report.span.first_line)
+        if not found:
+            return []
+        line = found[-1].span.first_line
+        before = found[:-1]
+        if line <= region.line or any(report.span.last_line >= line for report in before):
+            return []
+        at = 0
+        for _ in range(line - region.line):
+            at = data.index(b"\n", at) + 1
+        region.start, region.line, region.bound = region.start + at, line, LONGEST
+        return before
+
+    def _joins(self, region: Region, mark: list[int], row_stop: int, longest: int = LONGEST) -> bool:
         """Whether a report that began in a region could go on in a mark."""
         _, stop, line, _, _, first_us, _ = mark
         if row_stop > region.stop and not self.interleaved:
             return False
-        if line + 1 - (region.line + region.lines) > FOREIGN_LIMIT_TALKING or stop - region.start > LONGEST:
+        if line + 1 - (region.line + region.lines) > FOREIGN_LIMIT_TALKING or stop - region.start > longest:
             return False
         if self.interleaved:
             # The times of different callers say nothing about each other.
@@ -194,8 +230,11 @@ class Regions:
 
     def _read(self) -> Iterator[Report]:
         regions, self._ready, self._size = self._ready, [], 0
-        if not regions:
-            return
+        if regions:
+            yield from self._reports(regions)
+
+    def _reports(self, regions: list[Region]) -> Iterator[Report]:
+        """What the tolerant parser finds in regions that are one text for it."""
         pieces: list[bytes] = []
         # Where each region begins in the batch: byte, line, and what to add to a line number of the batch.
         starts: list[int] = []

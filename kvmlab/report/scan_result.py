@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.records import Kind, Report
+from kvmlab.report.scan_packed import Packed
 from kvmlab.report.scan_rows import stretches
 from kvmlab.report.scan_stacks import Stack, numbered
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from kvmlab.report.scan_groups import Group
 
 _TITLE = "BUG: Bad page state in process "
+# Reports of the tolerant parser in a part of a scan.
+_REPORTS = 4096
 # Columns that follow those of `Log.df_bad_pages`.
 EXTRA_COLUMNS = {
     "mapping": "UInt64", "page_type": "UInt64", **{f"raw{i}": "UInt64" for i in range(r.MAX_WORDS)}, "stack": "int64",
@@ -50,7 +54,7 @@ class Scan:
     lines: int
     rows: Any = field(repr=False)
     lexicon: Lexicon = field(repr=False)
-    reports: list[Report] = field(repr=False)
+    reports: Sequence[Report] = field(repr=False)
     repeats: dict[int, int] = field(default_factory=dict, repr=False)
     log: Log | None = field(default=None, repr=False)
 
@@ -61,7 +65,9 @@ class Scan:
         """One row a report, the columns of `Log.df_reports`."""
         from kvmlab.report.scan_frames import df_reports
 
-        return df_reports(self, self.reports)
+        if isinstance(self.reports, list):
+            return df_reports(self, self.reports)
+        return _joined(self.parts())
 
     def df_bad_pages(self) -> pd.DataFrame:
         """One row a bad page: columns of `Log.df_bad_pages`, then `mapping`, `page_type`, `raw0` to `raw7`, `stack`.
@@ -71,7 +77,7 @@ class Scan:
         """
         from kvmlab.report.scan_frames import df_bad_pages
 
-        return df_bad_pages(self, self._slow_bad_pages())
+        return df_bad_pages(*self._with_bad_pages())
 
     def df_stacks(self) -> pd.DataFrame:
         """One row an entry of each different stack.
@@ -81,7 +87,7 @@ class Scan:
         """
         from kvmlab.report.scan_frames import df_stacks
 
-        return df_stacks(self, self._slow_bad_pages())
+        return df_stacks(*self._with_bad_pages())
 
     def groups(self) -> list[Group]:
         """The reports that stand in the rows, by stack and reason: one light report for all that are alike."""
@@ -94,17 +100,18 @@ class Scan:
 
         Positions count within a part: those of the parts before it have to be added.
         """
-        lines = np.array([report.span.first_line - 1 for report in self.reports], np.int64)
+        n, lines = len(self.rows), first_lines(self.reports)
+        starts = [start for start, _ in stretches(n)][1:]
+        cuts = {(start, int(np.searchsorted(lines, self.rows[start, r.LINE] + 1, side="right"))) for start in starts}
+        if len(lines) > _REPORTS:
+            held = self.rows[:, r.LINE] + 1
+            cuts |= {(int(np.searchsorted(held, lines[k])), k) for k in range(_REPORTS, len(lines), _REPORTS)}
         repeated = sorted(self.repeats)
-        done = 0
-        for start, stop in stretches(len(self.rows)) if len(self.rows) else [(0, 0)]:
-            last = stop == len(self.rows)
-            upto = len(lines) if last else int(np.searchsorted(lines, self.rows[stop, r.LINE], side="right"))
+        for (start, first), (stop, end) in pairwise([(0, 0), *sorted(cuts), (n, len(lines))]):
             own = repeated[bisect_left(repeated, start) : bisect_left(repeated, stop)]
             repeats = {i - start: self.repeats[i] for i in own}
             rows = np.asfortranarray(self.rows[start:stop])
-            yield replace(self, rows=rows, reports=self.reports[done:upto], repeats=repeats)
-            done = upto
+            yield replace(self, rows=rows, reports=list(self.reports[first:end]), repeats=repeats)
 
     @property
     def positions(self) -> Any:
@@ -115,16 +122,37 @@ class Scan:
         """Stack numbers of the rows and of reports, and the stacks; see `scan_stacks.numbered`."""
         return numbered(self.rows, self.lexicon, reports)
 
-    def _slow_bad_pages(self) -> list[Report]:
-        return [x for x in self.reports if x.kind is Kind.BAD_PAGE and x.pfn is not None]
+    def _with_bad_pages(self) -> tuple[Scan, list[Report]]:
+        """The scan with its reports in a list, and the bad pages with a pfn among them."""
+        scan = self if isinstance(self.reports, list) else replace(self, reports=list(self.reports))
+        return scan, [x for x in scan.reports if x.kind is Kind.BAD_PAGE and x.pfn is not None]
+
+
+def first_lines(reports: Sequence[Report]) -> Any:
+    """The lines on which reports begin (numpy int64)."""
+    if isinstance(reports, Packed):
+        return reports.first_lines
+    return np.array([x.span.first_line for x in reports], np.int64)
+
+
+def _joined(parts: Iterable[Scan]) -> pd.DataFrame:
+    import pandas as pd
+
+    frames = []
+    before = 0
+    for part in parts:
+        frame = part.df_reports()
+        frame["report"] += before
+        before += len(part)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
 
 
 def positions_of(scan: Scan) -> Any:
     """Position of every row, then of every report, among all of the log."""
     if not scan.reports:
         return np.arange(len(scan.rows))
-    first = np.array([x.span.first_line for x in scan.reports], np.int64)
-    order = np.argsort(np.concatenate([scan.rows[:, r.LINE] + 1, first]), kind="stable")
+    order = np.argsort(np.concatenate([scan.rows[:, r.LINE] + 1, first_lines(scan.reports)]), kind="stable")
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order))
     return ranks

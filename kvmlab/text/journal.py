@@ -1,4 +1,5 @@
-"""Logs that are lists of fields: journalctl's json, export and verbose output, dmesg -J, and JSON lines of collectors.
+"""Logs that are lists of fields: journalctl's json, export and verbose output, dmesg -J, JSON lines of collectors,
+tables of log viewers.
 
 Each entry becomes one row (further rows of no bytes if its message has several lines), written as the carrier row
 `fields` of the prefix table, so that everything after this reads it like any other line.
@@ -9,8 +10,11 @@ from __future__ import annotations
 import json
 import re
 from array import array
+from itertools import pairwise
 
+from kvmlab.text.columns import Columns, columns_of
 from kvmlab.text.lines import Lines, Stretch
+from kvmlab.text.prefix import match_prefix
 
 # Marks the prefix that stands for the fields; no log begins a line with it.
 MARK = "\x1d"
@@ -31,6 +35,8 @@ _TIMES = ("_SOURCE_MONOTONIC_TIMESTAMP", "__MONOTONIC_TIMESTAMP")
 _CLOCKS = ("__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "@timestamp", "timestamp", "time", "ts")
 _HOSTS = ("_HOSTNAME", "hostname", "host")
 _PROGRAMS = ("SYSLOG_IDENTIFIER", "_COMM", "ident", "tag", "program")
+# How a line begins that a syslog daemon has written.
+_WHOLE = re.compile(r"(?:<\d{1,3}>)?(?:\d{4}-\d\d-\d\d[T ]|[A-Z][a-z]{2} [ \d]\d )\d\d:\d\d:\d\d")
 _CLEAN = re.compile(r"[,;\s]")
 
 
@@ -51,6 +57,8 @@ def fields_stretch(lines: Lines) -> tuple[str, Stretch] | None:
         rows = [0]
         rows.extend(s for s in lines.starts[1:-1] if data[s : s + 1].isupper() and _VERBOSE.match(data, s))
         return "journal-export", Stretch(0, len(data), _verbose_row, rows)
+    if columns := columns_of(lines):
+        return "csv", _table(lines, columns)
     return None
 
 
@@ -80,6 +88,20 @@ def _json(lines: Lines) -> tuple[str, Stretch] | None:
                     rows.extend([stop] * _further(_json_row(data[at:stop])))
                 at = stop
     return kind, Stretch(0, len(data), _json_row, rows)
+
+
+def _table(lines: Lines, columns: Columns) -> Stretch:
+    def row(raw: bytes) -> str:
+        fields = columns.fields(raw)
+        return _row(fields) if fields else raw.decode("utf-8", "backslashreplace")
+
+    data, rows = lines.data, array("Q")
+    starts = columns.rows(lines)
+    for start, stop in pairwise([*starts, len(data)]):
+        rows.append(start)
+        if data.count(b"\n", start, stop) > 1:
+            rows.extend([stop] * _further(row(data[start:stop])))
+    return Stretch(0, len(data), row, rows)
 
 
 def _further(text: str) -> int:
@@ -114,6 +136,11 @@ def _row(fields: dict[str, str]) -> str:
         return next((fields[name] for name in names if fields.get(name)), "")
 
     message = first(_MESSAGES).rstrip("\n")
+    if message.startswith("kernel: "):
+        message = message[8:]
+    elif _WHOLE.match(message) and (prefix := match_prefix(message)) and prefix.host:
+        # A collector that keeps the line as it came: its own prefix says more than the fields around it.
+        return message
     program = first(_PROGRAMS)
     transport = fields.get("_TRANSPORT", "")
     if transport == "kernel" or (not program and not transport):

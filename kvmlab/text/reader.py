@@ -69,6 +69,8 @@ def _read(source: Source, limit: int, depth: int, leaf: Leaf | None) -> Text:
     lines = Lines(source.data)
     declared = leaf.charset if leaf else None
     html = leaf is not None and leaf.content_type == "text/html"
+    if lines.encoding.unit > 1 and (narrow := _narrowed(source, lines, html)):
+        source, lines, declared = narrow, Lines(narrow.data), None
     if page := html_stretch(lines, sure=html, charset=declared):
         rows = Lines(source.data, lines.encoding, [page])
         if sections := mails_in(rows, pages_only=True):
@@ -84,6 +86,17 @@ def _read(source: Source, limit: int, depth: int, leaf: Leaf | None) -> Text:
     if lines.encoding.unit == 1 and len(_SOFT_BREAK.findall(source.data[: 1 << 20])) >= _QUOTED_ENOUGH:
         lines = Lines(source.data, lines.encoding, [quoted_printable(lines, 1, len(lines))])
     return _read_log(source, lines, None)
+
+
+def _narrowed(source: Source, lines: Lines, html: bool) -> Source | None:
+    """The source in UTF-8 if it is a page, a list of fields or a mail, whose markup is looked for in bytes."""
+    encoding = lines.encoding
+    whole = len(source.data) - (len(source.data) - encoding.bom) % encoding.unit
+    data = encoding.decode(source.data[encoding.bom : whole]).encode("utf-8", "backslashreplace")
+    rows = Lines(data)
+    if not (html_stretch(rows, sure=html) or fields_stretch(rows) or mails_in(rows)):
+        return None
+    return replace(source, data=data, compression=(*source.compression, encoding.name))
 
 
 def _read_log(source: Source, lines: Lines, kind: str | None) -> Text:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kvmlab.report import scan_packed, scan_result
 from kvmlab.report.log import Log, read_log
 from kvmlab.report.records import Report
 from kvmlab.report.scan import scan_log
@@ -136,3 +137,57 @@ def test_a_title_that_two_sources_wrote(engine: str) -> None:
     lines = log(5, "syslog", 0.9, 40_000)
     at = [n for n, line in enumerate(lines) if "BUG: Bad page state in process" in line][1]
     check("\n".join([*lines[: at + 1], *lines[at:], ""]).encode(), engine)
+
+
+_OOPS = """BUG: unable to handle page fault for address: ffff8880{n:08x}
+#PF: supervisor read access in kernel mode
+#PF: error_code(0x0000) - not-present page
+PGD 0 P4D 0
+Oops: 0000 [#{n}] SMP NOPTI
+CPU: 3 PID: {n} Comm: fizz Tainted: G      D           5.10.12 #1
+RIP: 0010:fizz_map+0x12/0x420 [fizz]
+RAX: ffff8880{n:08x} RBX: 0000000000000000 RCX: 0000000000000001
+Call Trace:
+ fizz_queue+0x45/0x90 [fizz]
+ kthread+0x11b/0x140
+---[ end trace {n:016x} ]---"""
+_WARNING = """------------[ cut here ]------------
+WARNING: CPU: 5 PID: {n} at mm/fizz.c:12 fizz_free+0x1c/0x300
+CPU: 5 PID: {n} Comm: fizz Not tainted 5.10.12 #1
+RIP: 0010:fizz_free+0x1c/0x300
+Call Trace:
+ fizz_queue+0x45/0x90 [fizz]
+---[ end trace {n:016x} ]---"""
+
+
+def storm(blocks: list[str], begin: int = 0) -> list[str]:
+    """Blocks one behind the other, each line a millisecond later."""
+    lines = "\n".join(block.format(n=n + 1) for n, block in enumerate(blocks)).split("\n")
+    return [f"[{(begin + i) // 1000:5}.{(begin + i) % 1000:03}000] {line}" for i, line in enumerate(lines)]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_storm_of_oopses_is_cut_between_them(engine: str) -> None:
+    for blocks in ([_OOPS] * 2200, [_OOPS, _WARNING] * 1400):
+        check("\n".join([*storm(blocks), ""]).encode(), engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_many_reports_are_held_packed(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_packed, "LISTED", 0)
+    monkeypatch.setattr(scan_packed, "BLOCK", 4)
+    monkeypatch.setattr(scan_result, "_REPORTS", 3)
+    one, pages = storm([_OOPS, _WARNING] * 9), log(5, "dmesg", 0.9, 20_000)
+    at = next(n for n, line in enumerate(one) if "WARNING: " in line)
+    for lines in (
+        one,
+        [*one, *pages],
+        [*pages, *storm([_WARNING] * 5, 9_000_000), *one, *pages],
+        [*one, *one],
+        [*one[: at + 1], *one[at:], *one[:at]],
+        [line[15:] for line in [*one, *pages, *one]],
+        [f"Jul  1 01:23:16 labhost kernel: {line[15:]}" for line in [*one, *one, *pages]],
+    ):
+        check("\n".join([*lines, ""]).encode(), engine)
+    for seed in range(6):
+        check(damaged(seed, "dmesg", sorted(DAMAGES)[seed : seed + 2], size=20_000), engine, 4096)
