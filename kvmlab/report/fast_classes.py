@@ -67,3 +67,18 @@ def line_class(b, start, m, q, row, unknown, state, table, mask, seed, style, sa
         learn(unknown, state, r.MESSAGE, start, q, m - start, key)
         return np.int64(g.BAD), nothing, none, True
     return np.int64(table[slot + 1]), np.int64(table[slot + 2]), table[slot + 3], False
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def note(row, found, number, p):  # type: ignore[no-untyped-def]
+    """Writes what a known line at `p` says into a row, if that is one number."""
+    if found == g.REASON:
+        row[r.REASON_ID] = number
+    elif found == g.TRACE:
+        row[r.TRACE_AT] = p
+    elif found == g.HARDWARE:
+        row[r.HARDWARE_ID] = number
+    elif found == g.TYPE:
+        row[r.TYPE_ID] = number
+    elif found == g.HEAD:
+        row[r.ORDER] = number

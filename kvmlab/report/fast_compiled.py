@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_chunk import Chunk, Found, TooShort, Unread
 from kvmlab.report.fast_grammar import MAX_LINES
-from kvmlab.report.fast_known import Known, Room
+from kvmlab.report.fast_known import MAX_TEMPLATES, Known, Room
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.fast_meaning import LOOSE, MAX_ENTRIES, PREFIX_BYTES, Template, prefix_end
 from kvmlab.report.fast_numba import read_chunk
@@ -20,7 +21,6 @@ from kvmlab.report.fast_state import (
     HAS_TO_LEARN,
     MOST_ENDS,
     MOST_TRAIL,
-    N_FORM,
     N_STATE,
     NEAR,
     NEEDS_ROOM,
@@ -44,13 +44,14 @@ from kvmlab.report.fast_state import (
     S_TRAIL,
     S_UNKNOWN,
     SEEN,
-    T_FIRST,
     UNREAD,
 )
 from kvmlab.report.scan_stacks import learn_trail
 
 PAD = 256
-_MAX_TEMPLATES = 64
+# Templates of a text that come from other texts.
+_MAX_KIN = 24
+_NUMBERS = re.compile(rb" *(?:\b[TC])?0+")
 _ROOM_UNKNOWN = 4096
 # A report is read again for what it taught, at most so often; then what is still unknown goes to the tolerant parser.
 _TRIES = 24
@@ -76,11 +77,7 @@ class CompiledEngine:
         self._own_seed = np.uint64(int.from_bytes(os.urandom(8), "little"))
         self._templates: list[Template] = []
         # Their shapes and their numbers, and how many there are; put in place together, for other threads.
-        self._arrays = (
-            np.zeros(_MAX_TEMPLATES * r.PREFIX_ROOM, np.uint8),
-            np.zeros(_MAX_TEMPLATES * N_FORM, np.int64),
-            0,
-        )
+        self._arrays = self._known.prefixes(())
 
     def sibling(self) -> CompiledEngine:
         """An engine for another text, to which all is known that this one has learned or will learn."""
@@ -99,7 +96,8 @@ class CompiledEngine:
             line = chunk.data[chunk.lo : min(chunk.lo + 2 * PREFIX_BYTES, chunk.stop)].tobytes().partition(b"\n")
             if line[1] and isinstance(found := self.lexicon.template(line[0].rstrip(b"\r")), Template):
                 with known.lock:
-                    self._add(found)
+                    # Other texts with prefixes like that have taught what else they look like.
+                    self._add(found, *known.templates.get(_kin(found), ()))
         state = room.state
         state[:] = 0
         state[S_HAVE] = chunk.stop if chunk.have < 0 else chunk.have
@@ -203,23 +201,18 @@ class CompiledEngine:
         found = self.lexicon.template(line)
         return isinstance(found, Template) and len(found.shape) > length and self._add(found)
 
-    def _add(self, template: Template) -> bool:
-        if template in self._templates or len(self._templates) >= _MAX_TEMPLATES:
+    def _add(self, *templates: Template) -> bool:
+        """Adds templates, as far as there is room; whether one of them is new."""
+        new = [template for template in dict.fromkeys(templates) if template not in self._templates]
+        new = new[: MAX_TEMPLATES - len(self._templates)]
+        if not new:
             return False
-        styles = self._known.styles
-        if template.style not in styles:
-            styles.append(template.style)
-        ordered = sorted([*self._templates, template], key=lambda t: -len(t.shape))
-        shapes, forms = _no_prefixes()
-        for i, t in enumerate(ordered):
-            at = i * r.PREFIX_ROOM
-            shapes[at : at + len(t.shape)] = np.frombuffer(t.shape, np.uint8)
-            longer = any(other.shape.startswith(t.shape) for other in ordered if len(other.shape) > len(t.shape))
-            forms[8 * i : 8 * i + 8] = (
-                len(t.shape), *t.seconds, t.micros, *t.caller, styles.index(t.style), not longer,
-            )  # fmt: skip
-        assert T_FIRST == 7
-        self._templates, self._arrays = ordered, (shapes, forms, len(ordered))
+        for template in new:
+            kin = self._known.templates.setdefault(_kin(template), {})
+            if len(kin) < _MAX_KIN:
+                kin[template] = None
+        self._templates = sorted([*self._templates, *new], key=lambda t: -len(t.shape))
+        self._arrays = self._known.prefixes(tuple(self._templates))
         return True
 
 
@@ -232,5 +225,6 @@ def _go_back(state: Any, marks: Any) -> None:
         last[[r.MARK_STOP, r.MARK_LINES, r.MARK_LAST_US]] = state[[R_STOP, R_LINES, R_LAST_US]]
 
 
-def _no_prefixes() -> tuple[Any, Any]:
-    return np.zeros(_MAX_TEMPLATES * r.PREFIX_ROOM, np.uint8), np.zeros(_MAX_TEMPLATES * N_FORM, np.int64)
+def _kin(template: Template) -> tuple[str, bytes]:
+    """What prefixes share that differ in how many digits their numbers have, and in who called."""
+    return template.style, _NUMBERS.sub(b"0", template.shape)

@@ -7,7 +7,7 @@ from numba import njit
 
 from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
-from kvmlab.report.fast_classes import line_class, message_key
+from kvmlab.report.fast_classes import line_class, message_key, note
 from kvmlab.report.fast_hash import find_key, mixed
 from kvmlab.report.fast_lines import count_lines, line_end, trimmed
 from kvmlab.report.fast_outside import learn, loose, outside, same_caller, template_of, time_of
@@ -189,16 +189,8 @@ def read_report(  # type: ignore[no-untyped-def]
                         does = BREAKS
                         break
                     does = ENDS
-            elif found == g.REASON:
-                row[r.REASON_ID] = number
-            elif found == g.HEAD:
-                row[r.ORDER] = number
-            elif found == g.TYPE:
-                row[r.TYPE_ID] = number
-            elif found == g.HARDWARE:
-                row[r.HARDWARE_ID] = number
-            elif found == g.TRACE:
-                row[r.TRACE_AT] = p
+            else:
+                note(row, found, number, p)
             if does == GOES_ON and behind == stop and at_end:
                 whole = opened < 0 and state[L_FRAMES] > 0
                 if not whole or (following != g.IN_TRACE and following != g.IN_REGISTERS):

@@ -10,8 +10,14 @@ from typing import Any
 import numpy as np
 
 from kvmlab.report import fast_grammar as g
+from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_heads import searched_words
 from kvmlab.report.fast_lines import three_tables
+from kvmlab.report.fast_meaning import Template
+from kvmlab.report.fast_state import N_FORM, T_FIRST
+
+# Prefixes of one text, and how many sets of them are held.
+MAX_TEMPLATES, _MAX_HELD = 64, 256
 
 
 @dataclass(slots=True)
@@ -76,12 +82,40 @@ class Known:
         self.seed = np.uint64(int.from_bytes(os.urandom(8), "little"))
         self.salts = np.frombuffer(os.urandom(128), np.uint64).copy()
         self.styles: list[str] = []
+        # By what they share, in the order in which texts have taught them.
+        self.templates: dict[tuple[str, bytes], dict[Template, None]] = {}
+        self._prefixes: dict[tuple[Template, ...], tuple[Any, Any, int]] = {}
         self.table = Table(1 << 12)
         self.steps = np.frombuffer(g.step_table(), np.uint8).copy()
         pieces = [piece_of(word) for word in searched_words()]
         self.holds = np.frombuffer(b"".join(pieces) or bytes(4), np.uint8).copy()
         self.n_holds = len(pieces)
         self.look = np.frombuffer(three_tables(pieces), np.uint8).copy()
+
+    def prefixes(self, templates: tuple[Template, ...]) -> tuple[Any, Any, int]:
+        """Shapes and numbers of templates in the arrays that the engine reads, and how many there are.
+
+        Args:
+            templates: the templates, longest first.
+        """
+        held = self._prefixes.get(templates)
+        if held is not None:
+            return held
+        shapes, forms = np.zeros(MAX_TEMPLATES * r.PREFIX_ROOM, np.uint8), np.zeros(MAX_TEMPLATES * N_FORM, np.int64)
+        for i, t in enumerate(templates):
+            if t.style not in self.styles:
+                self.styles.append(t.style)
+            at = i * r.PREFIX_ROOM
+            shapes[at : at + len(t.shape)] = np.frombuffer(t.shape, np.uint8)
+            longer = any(other.shape.startswith(t.shape) for other in templates if len(other.shape) > len(t.shape))
+            forms[N_FORM * i : N_FORM * (i + 1)] = (
+                len(t.shape), *t.seconds, t.micros, *t.caller, self.styles.index(t.style), not longer,
+            )  # fmt: skip
+        assert T_FIRST == N_FORM - 1
+        if len(self._prefixes) == _MAX_HELD:
+            self._prefixes.clear()
+        self._prefixes[templates] = shapes, forms, len(templates)
+        return self._prefixes[templates]
 
 
 def piece_of(word: str) -> bytes:

@@ -11,7 +11,7 @@ from numba import njit
 
 from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
-from kvmlab.report.fast_classes import CPU4, FOUR, RAW4, message_key
+from kvmlab.report.fast_classes import CPU4, FOUR, RAW4, message_key, note
 from kvmlab.report.fast_hash import find_key, mixed
 from kvmlab.report.fast_lines import line_end
 from kvmlab.report.fast_numbers import below
@@ -107,16 +107,8 @@ def take_known(  # type: ignore[no-untyped-def]
             bottom |= number & 2 & np.int64(sure)
         elif following == g.DEAD or found == g.OPEN or found == g.CLOSE:
             break
-        elif found == g.REASON:
-            row[r.REASON_ID] = number
-        elif found == g.TRACE:
-            row[r.TRACE_AT] = p
-        elif found == g.HARDWARE:
-            row[r.HARDWARE_ID] = number
-        elif found == g.TYPE:
-            row[r.TYPE_ID] = number
-        elif found == g.HEAD:
-            row[r.ORDER] = number
+        else:
+            note(row, found, number, p)
         grammar = following
         before = p
         p = q + 1

@@ -16,6 +16,8 @@ IN_MEMORY = 64 << 20
 _ROW_BYTES = 8 * r.N_COLUMNS
 # Rows that are looked at together where they lie in a file.
 AT_ONCE = 1 << 16
+# Rows for which it does not pay to reserve that memory.
+_FEW = 1 << 12
 
 
 def no_rows() -> Any:
@@ -34,14 +36,24 @@ class Rows:
 
     def __init__(self) -> None:
         self._most = IN_MEMORY // _ROW_BYTES
+        self._pieces: list[Any] = []
         # In memory, column by column; pages of it that nothing is written to are not there.
         self._held: Any = None
         self._file: BinaryIO | None = None
         self._n = 0
 
     def add(self, rows: Any) -> None:
-        """Takes rows; they are copied."""
-        n, self._n = self._n, self._n + len(rows)
+        """Takes rows, which are the collector's from now on."""
+        self._pieces.append(rows)
+        self._n += len(rows)
+        if self._held is None and self._file is None and self._n <= min(_FEW, self._most):
+            return
+        held = np.concatenate(self._pieces) if len(self._pieces) > 1 else rows
+        self._pieces = []
+        self._keep(held, self._n - len(held))
+
+    def _keep(self, rows: Any, n: int) -> None:
+        """Puts rows behind the `n` that are kept already."""
         if self._file is None and self._n <= self._most:
             if self._held is None:
                 room = np.frombuffer(mmap.mmap(-1, self._most * _ROW_BYTES, access=mmap.ACCESS_COPY), np.int64)
@@ -61,7 +73,7 @@ class Rows:
             self._file.flush()
             return np.memmap(self._file, np.int64, "r", shape=(self._n, r.N_COLUMNS))
         if self._held is None:
-            return no_rows()
+            return np.asfortranarray(np.concatenate(self._pieces)) if self._pieces else no_rows()
         # Few rows take little room of their own; many are not copied once more.
         return self._held[: self._n].copy(order="F") if 4 * self._n < self._most else self._held[: self._n]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kvmlab.report import scan_packed, scan_result
 from kvmlab.report.log import Log, read_log
 from kvmlab.report.records import Report
-from kvmlab.report.scan import scan_log
+from kvmlab.report.scan import scan_log, scan_logs
 from kvmlab.report.scan_result import Scan
 from tests.report.generator import DAMAGES, ENDINGS, STYLES, damaged, log
 
@@ -191,3 +191,16 @@ def test_many_reports_are_held_packed(engine: str, monkeypatch: pytest.MonkeyPat
         check("\n".join([*lines, ""]).encode(), engine)
     for seed in range(6):
         check(damaged(seed, "dmesg", sorted(DAMAGES)[seed : seed + 2], size=20_000), engine, 4096)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_what_one_text_has_taught_changes_nothing_in_another(style: str, tmp_path: Path) -> None:
+    paths = []
+    for seed in range(6):
+        # Times and callers of other lengths.
+        lines = log(seed, style, 0.7, 12_000)
+        path = tmp_path / f"{seed}.log"
+        path.write_text("\n".join(line.replace("[T", "[  T" if seed % 2 else "[C") for line in lines) + "\n")
+        paths.append(path)
+    for path, found in zip(paths, scan_logs(paths, engine="numba", threads=1), strict=True):
+        pd.testing.assert_frame_equal(found.df_reports(), read_log(path).df_reports())
