@@ -107,14 +107,15 @@ def beginning(path: str, n: int) -> bytes:
 
 def _gzip(file: BinaryIO) -> Any:
     try:
-        from isal import isal_zlib
+        from isal import igzip, isal_zlib
     except ImportError:
         import gzip
 
         return gzip.open(file, "rb")
-    # What reads under the hood of its file objects, which would make a copy of all bytes.
-    reader: Any = isal_zlib
-    return reader._GzipReader(file, _BUFFER)
+    # What reads under the hood of its file objects, which would make a copy of all bytes; no public name, so it may go.
+    reader: Any = getattr(isal_zlib, "_GzipReader", None)
+    opener: Any = igzip
+    return opener.open(file, "rb") if reader is None else reader(file, _BUFFER)
 
 
 def _xz(file: BinaryIO) -> Any:

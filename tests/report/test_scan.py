@@ -91,6 +91,18 @@ def test_compressed_files_are_read_by_blocks_and_as_far_as_they_go(
     assert scan_log(path, engine="python").engine == "slow"
 
 
+def test_gzip_is_read_without_the_reader_that_has_no_public_name(
+    made: Path, expected: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isal_zlib = pytest.importorskip("isal.isal_zlib")
+    monkeypatch.delattr(isal_zlib, "_GzipReader")
+    packed = tmp_path / "x.log.gz"
+    packed.write_bytes(gzip.compress(made.read_bytes()))
+    found = scan_log(packed, engine="python")
+    assert found.engine == "python"
+    pd.testing.assert_frame_equal(found.df_bad_pages()[list(expected.columns)], expected)
+
+
 @pytest.mark.parametrize("engine", ["python", "numba"])
 def test_streams_forget_nothing_that_is_needed_again(
     engine: str, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
