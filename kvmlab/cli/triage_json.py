@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import sys
@@ -63,9 +62,7 @@ def _add_file(stream: TriageStream, path: str) -> bool:
             document = _add_pieces(stream, fill, path, None if kind else os.path.getsize(path))
         except NotPlain:
             return False
-    with open(path, "rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    document.update(path=path, sha256=sha256, bytes=os.path.getsize(path))
+    document.update(path=path, sha256=triage_sources.sha256_of(path), bytes=os.path.getsize(path))
     return True
 
 
@@ -81,15 +78,13 @@ def _add_pipe(stream: TriageStream, way: str, limit: int | None) -> None:
     if way == "slow" or small or (kind is None and not is_plain(file.peek(HEAD)[:HEAD])):
         stream.add_log(read_log(file, **given))
         return
-    from kvmlab.report.scan_text import NotPlain
+    from kvmlab.report.scan_text import SAVE_IT, NotPlain
     from kvmlab.report.scan_unpack import reading, unpacking
 
     try:
         document = _add_pieces(stream, reading(file) if kind is None else unpacking(file, kind), "standard input", None)
     except NotPlain:
-        raise UnusableInput(
-            "standard input: it must be judged as a whole (a mail, or lines without prefixes): save it to a file"
-        ) from None
+        raise UnusableInput(SAVE_IT) from None
     stored = tap.stored()
     document.update(path="-", sha256=stored.sha256, bytes=stored.size)
 
@@ -98,7 +93,7 @@ def _add_pieces(stream: TriageStream, fill: Fill, what: str, total: int | None) 
     from kvmlab.report.log_pieces import read_pieces
     from kvmlab.report.scan_open import HEAD, is_plain
     from kvmlab.report.scan_progress import Progress
-    from kvmlab.report.scan_text import NotPlain, filled
+    from kvmlab.report.scan_text import NotPlain, behind, filled
 
     room = bytearray(triage_sources.HEAD)
     head = bytes(room[: filled(fill, memoryview(room))])
@@ -107,7 +102,7 @@ def _add_pieces(stream: TriageStream, fill: Fill, what: str, total: int | None) 
     with Progress(what) as progress:
         progress.begin(total)
         try:
-            document = stream.add_pieces(_told(read_pieces(_behind(head, fill)), progress))
+            document = stream.add_pieces(_told(read_pieces(behind(head, fill)), progress))
         except NotPlain:
             stream.forget()
             raise
@@ -119,16 +114,3 @@ def _told(pieces: Iterator[LogPiece], progress: Progress) -> Iterator[LogPiece]:
     for piece in pieces:
         yield piece
         progress.advance(piece.size)
-
-
-def _behind(head: bytes, fill: Fill) -> Fill:
-    """What reads bytes that have been read already, and then the rest."""
-    left = memoryview(head)
-
-    def both(room: memoryview) -> int:
-        nonlocal left
-        n = min(len(room), len(left))
-        room[:n], left = left[:n], left[n:]
-        return n or fill(room)
-
-    return both

@@ -138,10 +138,18 @@ def _of_scan(source: int, scan: Scan, wanted: ReportFilter, rows: int) -> Source
 
     if scan.log is not None:
         return of_log(source, wanted.apply(scan.log), rows)
-    with open(scan.path, "rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    stored = Stored(os.path.getsize(scan.path), sha256, beginning(scan.path, HEAD))
+    stored = Stored(os.path.getsize(scan.path), sha256_of(scan.path), beginning(scan.path, HEAD))
     return of_scan(source, scan, wanted, rows, stored)
+
+
+def sha256_of(path: str) -> str:
+    """The hash of a file as it is stored, in hex digits.
+
+    Args:
+        path: the file.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _from_pipe(source: int, wanted: ReportFilter, rows: int, way: str, limit: int | None) -> SourceSummary:

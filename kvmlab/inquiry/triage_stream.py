@@ -36,9 +36,9 @@ class _Source:
 
 
 class TriageStream:
-    """Collects texts; `write` then gives the document of `triage_document` piece by piece.
+    """Collects texts; `write` then gives the document that `kvmlab triage --json` prints, piece by piece.
 
-    Reports lie in an unnamed temporary file meanwhile. In memory stays of each what its family is told by, some 2 kB.
+    Reports lie in an unnamed temporary file meanwhile. In memory stays of each what its family is told by, some 5 kB.
 
     Args:
         wanted: which reports stand in the document.

@@ -11,9 +11,9 @@ import numpy as np
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_chunk import Chunk, Found, TooShort, Unread
 from kvmlab.report.fast_grammar import MAX_LINES
-from kvmlab.report.fast_known import MAX_TEMPLATES, Known, Room
+from kvmlab.report.fast_known import Known, Room
 from kvmlab.report.fast_lexicon import Lexicon
-from kvmlab.report.fast_meaning import LOOSE, MAX_ENTRIES, PREFIX_BYTES, Template, prefix_end
+from kvmlab.report.fast_meaning import LOOSE, MAX_ENTRIES, MAX_TEMPLATES, PREFIX_BYTES, Template, prefix_end
 from kvmlab.report.fast_numba import read_chunk
 from kvmlab.report.fast_simd import READS_FILES
 from kvmlab.report.fast_state import (

@@ -13,11 +13,11 @@ from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_heads import searched_words
 from kvmlab.report.fast_lines import three_tables
-from kvmlab.report.fast_meaning import Template
+from kvmlab.report.fast_meaning import MAX_TEMPLATES, Template
 from kvmlab.report.fast_state import N_FORM, T_FIRST
 
-# Prefixes of one text, and how many sets of them are held.
-MAX_TEMPLATES, _MAX_HELD = 64, 256
+# How many sets of prefixes are held.
+_MAX_HELD = 256
 
 
 @dataclass(slots=True)

@@ -12,6 +12,8 @@ from kvmlab.text.prefix import HOT, match_prefix
 PREFIX_BYTES = 128
 # More different lines than this are not remembered: their reports go to the tolerant parser.
 MAX_ENTRIES = 1 << 20
+# Prefixes of one text that an engine knows.
+MAX_TEMPLATES = 64
 MASK = (1 << 64) - 1
 DIGITS = bytes.maketrans(b"0123456789", b"0" * 10)
 _OFFSET = re.compile(rb"\+0x[0-9a-f]{1,16}/0x[0-9a-f]{1,16}(?= \[|$)")

@@ -12,12 +12,11 @@ from kvmlab.report.fast_cut import TITLE, Cut
 from kvmlab.report.fast_heads import NO, held_words
 from kvmlab.report.fast_hints import digits_zeroed, digits_zeroed_at, hints, places
 from kvmlab.report.fast_lexicon import Lexicon
-from kvmlab.report.fast_meaning import DIGITS, FOREIGN, MAX_ENTRIES, Template
+from kvmlab.report.fast_meaning import DIGITS, FOREIGN, MAX_ENTRIES, MAX_TEMPLATES, Template
 from kvmlab.report.fast_words import WordFinder
 
 _FULL = np.uint64(0xFF)
 _K = np.uint64(0x9E3779B97F4A7C15)
-_MAX_TEMPLATES = 64
 _TABLE_BITS = 14
 _MASKS = np.array([(1 << 8 * n) - 1 for n in range(8)] + [(1 << 64) - 1], np.uint64)
 # Behind the text, so that words of eight bytes can be read from its end, and of prefixes from its last line.
@@ -46,7 +45,7 @@ class Knowledge:
 
     def add(self, template: Template) -> bool:
         """Learns a template; False if it is known or there are too many."""
-        if template in self.templates or len(self.templates) >= _MAX_TEMPLATES:
+        if template in self.templates or len(self.templates) >= MAX_TEMPLATES:
             return False
         if template.style not in self.styles:
             self.styles.append(template.style)

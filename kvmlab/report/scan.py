@@ -27,7 +27,7 @@ from kvmlab.report.scan_progress import AnyProgress, Progress, as_progress
 from kvmlab.report.scan_result import Scan
 from kvmlab.report.scan_ring import PIECE, Ring
 from kvmlab.report.scan_rows import no_rows
-from kvmlab.report.scan_text import FileText, Fill, MemoryText, NotPlain, compression, filled
+from kvmlab.report.scan_text import SAVE_IT, FileText, Fill, MemoryText, NotPlain, behind, compression, filled
 from kvmlab.report.scan_unpack import Pipe, reading, unpacking
 from kvmlab.text.inflate import compression_of
 
@@ -204,21 +204,12 @@ def _scan_pipe(
     if engine == "slow" or (kind is None and not is_plain(head)):
         return _slowly("-", head + file.read(), given)
 
-    def fill(room: memoryview) -> int:
-        nonlocal head
-        if not head:
-            return read(room)
-        n = min(len(room), len(head))
-        room[:n], head = head[:n], head[n:]
-        return n
-
+    fill = behind(head, read)
     try:
         unpacked = fill if kind is None else unpacking(BufferedReader(Pipe(fill)), kind)
         found = _scan_stream(job("-", NUMBA_FROM), unpacked, None)
     except NotPlain:
         found = None
     if found is None:
-        raise UnusableInput(
-            "standard input: it must be judged as a whole (a mail, or lines without prefixes): save it to a file"
-        )
+        raise UnusableInput(SAVE_IT)
     return found

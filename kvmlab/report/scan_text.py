@@ -9,6 +9,8 @@ from typing import Protocol
 from kvmlab.errors import UnusableInput
 from kvmlab.text.inflate import compression_of
 
+# What to do with a pipe that the fast way cannot read, and that cannot be read again.
+SAVE_IT = "standard input: it must be judged as a whole (a mail, or lines without prefixes): save it to a file"
 # Reads into a buffer; how many bytes, 0 at the end.
 Fill = Callable[[memoryview], int]
 
@@ -102,6 +104,24 @@ def filled(fill: Fill, room: memoryview) -> int:
     while done < len(room) and (n := fill(room[done:])):
         done += n
     return done
+
+
+def behind(head: bytes, fill: Fill) -> Fill:
+    """What reads bytes that have been read already, and then the rest.
+
+    Args:
+        head: the bytes.
+        fill: reads the rest.
+    """
+    left = memoryview(head)
+
+    def both(room: memoryview) -> int:
+        nonlocal left
+        n = min(len(room), len(left))
+        room[:n], left = left[:n], left[n:]
+        return n or fill(room)
+
+    return both
 
 
 def compression(path: str) -> str | None:

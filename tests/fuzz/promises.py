@@ -7,7 +7,7 @@ import json
 
 from kvmlab.errors import KvmlabError
 from kvmlab.inquiry.explain import explain
-from kvmlab.inquiry.triage import triage_document
+from kvmlab.inquiry.triage_stream import TriageStream
 from kvmlab.report.log import read_log
 
 LIMIT = 1 << 22
@@ -30,8 +30,10 @@ def check(data: bytes) -> None:
         ends = [0, *(record.span.stop for record in text.records)]
         starts = [*(record.span.start for record in text.records), len(text.source.data)]
         assert starts == ends, "the spans of the records do not join to the input"
-    document = triage_document([log])
-    assert json.loads(json.dumps(document)) == document
+    with TriageStream() as stream:
+        stream.add_log(log)
+        document = json.loads("".join(stream.write()))
+    assert [report["title"] for report in document["reports"]] == [report.title for report in log.reports]
     for report in log.reports:
         with contextlib.suppress(KvmlabError):
             assert explain(log, index=log.reports.index(report)).report == report
