@@ -130,12 +130,14 @@ class Job:
 
         # Each process is asked for a second chunk before it has answered for the first.
         at_once = n if workers is None else 2 * n - 1
+        # Whoever is ready goes on while the others are still being started.
+        ahead = (2 if workers is None else 12) * at_once
         with ThreadPoolExecutor(at_once) as pool:
             waiting: deque[tuple[int, int, Future[Any]]] = deque()
             try:
                 for lo, hi in self._chunks(text.size):
                     waiting.append((lo, hi, pool.submit(read, lo, hi)))
-                    if len(waiting) > 2 * at_once:
+                    if len(waiting) > ahead:
                         take(*waiting.popleft())
                 while waiting:
                     take(*waiting.popleft())

@@ -23,6 +23,8 @@ from kvmlab.report.scan_worker import Answer, Reader, stack_of
 
 # Files from this size on are worth the time that processes need to start.
 WORKERS_FROM = 160 << 20
+# Bytes of a pipe, where the system lets us say so.
+_PIPE = 1 << 20
 _PROGRAM = (
     "import pickle, sys\nsys.path[:] = pickle.load(sys.stdin.buffer)\n"
     "from kvmlab.report.scan_worker import serve\nserve()\n"
@@ -109,6 +111,7 @@ class Workers:
                 )
                 worker = _Worker(process)
                 self._all.append(worker)
+                _widen(process.stdout)
                 worker.tell(sys.path)
                 worker.tell((path, chunk))
                 self._free.put(worker)
@@ -191,6 +194,14 @@ class Workers:
         if not self._said:
             self._said = True
             warn(self._path)
+
+
+def _widen(pipe: Any) -> None:
+    """Makes room in a pipe for whole answers: who writes one must not wait until a busy process reads it."""
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
 
 
 def start_workers(path: str, chunk: int, n: int, lexicon: Lexicon) -> Workers | None:
