@@ -1,4 +1,4 @@
-"""One text being read: chunks to an engine, what it finds put in order, the doubtful to the tolerant parser."""
+"""One text being read: it is cut into chunks or pieces, which an engine reads, several at a time where that pays."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_chunk import Chunk, Engine, Found, TooShort, Unread
-from kvmlab.report.scan_fold import folded
 from kvmlab.report.scan_open import processors
-from kvmlab.report.scan_packed import Packed
 from kvmlab.report.scan_regions import Regions
 from kvmlab.report.scan_result import Scan
 from kvmlab.report.scan_ring import Piece, Ring, joined, line_before
-from kvmlab.report.scan_rows import Rows
 from kvmlab.report.scan_stacks import learn_stacks
+from kvmlab.report.scan_taken import Taken
 from kvmlab.report.scan_text import FileText, NotPlain
 
 if TYPE_CHECKING:
@@ -70,17 +67,11 @@ class Job:
     chunk: int
     threads: int | None
     progress: Progress | None
-    rows: Rows = field(default_factory=Rows)
-    reports: Packed = field(default_factory=Packed)
-    lines: int = 0
-    at: int = 0
-    row_stop: int = 0
-    regions: Regions | None = None
     rooms: Any = field(default_factory=threading.local)
 
     def run(self, text: AnyText) -> Scan | None:
         """Reads a text of which any stretch can be read; None if the tolerant parser must see it whole."""
-        self.regions = Regions(text)
+        taken = Taken(Regions(text))
         n = self.threads or processors()
         if self.progress is not None:
             self.progress.begin(text.size)
@@ -88,10 +79,10 @@ class Job:
         try:
             if n == 1 or text.size <= FIRST or (not self.engine.parallel and workers is None):
                 for lo, hi in self._chunks(text.size):
-                    self._take(*self.read(text, lo, hi, self.rooms))
+                    taken.take(*self.read(text, lo, hi, self.rooms))
             else:
-                self._all_chunks(text, n, workers)
-            return self._finish(text.size)
+                self._all_chunks(text, n, workers, taken)
+            return taken.finish(self.name, self.engine, text.size)
         except NotPlain:
             return None
         finally:
@@ -106,7 +97,7 @@ class Job:
 
         return w.start_workers(text.path, self.chunk, n, self.engine.lexicon) if text.size >= w.WORKERS_FROM else None
 
-    def _all_chunks(self, text: AnyText, n: int, workers: Workers | None) -> None:
+    def _all_chunks(self, text: AnyText, n: int, workers: Workers | None, taken: Taken) -> None:
         """Reads chunks at the same time, and takes them in their order."""
 
         def read(lo: int, hi: int) -> Any:
@@ -114,7 +105,7 @@ class Job:
 
         def take(lo: int, hi: int, future: Future[Any]) -> None:
             if workers is None:
-                self._take(*future.result())
+                taken.take(*future.result())
                 return
             from kvmlab.report.scan_workers import NoWorkers
 
@@ -126,7 +117,7 @@ class Job:
                 # A process has ended before its time.
                 workers.say_why()
                 found = self.read(text, lo, hi, self.rooms)
-            self._take(*found)
+            taken.take(*found)
 
         # Each process is asked for a second chunk before it has answered for the first.
         at_once = n if workers is None else 2 * n - 1
@@ -152,29 +143,29 @@ class Job:
             text: the stream.
             first: its first piece.
         """
-        self.regions = Regions(text, held=True)
+        taken = Taken(Regions(text, held=True))
         if self.progress is not None:
             self.progress.begin(None)
         n = self.threads or processors()
         try:
             if n == 1 or first.at_end:
-                self._pieces(text, first, None)
+                self._pieces(text, first, None, taken)
             else:
                 # While a piece is looked at, the next one is unpacked.
                 with ThreadPoolExecutor(1) as pool:
-                    self._pieces(text, first, pool)
-            return self._finish(text.size)
+                    self._pieces(text, first, pool, taken)
+            return taken.finish(self.name, self.engine, text.size)
         except NotPlain:
             return None
 
-    def _pieces(self, text: Ring, piece: Piece, pool: ThreadPoolExecutor | None) -> None:
+    def _pieces(self, text: Ring, piece: Piece, pool: ThreadPoolExecutor | None, taken: Taken) -> None:
         size, enough = piece.size, 0
         while True:
             room = None if piece.at_end else text.room()
             coming = None if pool is None or room is None else pool.submit(text.fill, room)
             begin = piece.begin
             if piece.at_end or piece.size >= enough:
-                begin, enough = self._take_piece(piece), 0
+                begin, enough = self._take_piece(piece, taken), 0
                 if begin < 0:
                     # It is looked at again when there is twice as much of it.
                     begin, enough = piece.begin, 2 * piece.size
@@ -188,7 +179,7 @@ class Job:
             size = following.size
             piece = joined(piece, begin, following)
 
-    def _take_piece(self, piece: Piece) -> int:
+    def _take_piece(self, piece: Piece, taken: Taken) -> int:
         """Takes the reports of a piece; where what is left of it begins, -1 if more of the text is needed."""
         # The last lines wait for the next piece, so that a report that ends in it need not be read twice.
         hi = piece.stop if piece.at_end else line_before(piece, piece.stop - MARGIN)
@@ -201,7 +192,7 @@ class Job:
         except TooShort:
             return -1
         learn_stacks(chunk, found, self.engine.lexicon)
-        self._take(found, base)
+        taken.take(found, base)
         return hi
 
     def _chunks(self, size: int) -> Iterator[tuple[int, int]]:
@@ -247,55 +238,6 @@ class Job:
             self.progress.advance(hi - lo)
         learn_stacks(chunk, found, self.engine.lexicon)
         return found, begin
-
-    def _take(self, found: Found, base: int) -> None:
-        """Takes what a chunk holds; chunks come in order."""
-        assert self.regions is not None
-        if found.stray:
-            raise NotPlain
-        self.regions.interleaved = self.regions.interleaved or found.callers
-        rows, marks = found.rows, found.marks
-        if len(rows):
-            rows[:, [r.START, r.STOP, r.TRACE_AT]] += base
-            rows[:, r.LINE] += self.lines
-            if rows[0, r.START] < self.at:
-                rows = rows[rows[:, r.START] >= self.at]
-            self.rows.add(rows)
-        ends = rows[:, r.STOP]
-        for mark in marks.tolist():
-            mark[r.MARK_START] += base
-            mark[r.MARK_STOP] += base
-            mark[r.MARK_LINE] += self.lines
-            if mark[r.MARK_START] < self.at:
-                # The chunk before has read on into this one.
-                if mark[r.MARK_STOP] <= self.at:
-                    continue
-                cut = self.regions.count_lines(mark[r.MARK_START], self.at)
-                mark[r.MARK_START] = self.at
-                mark[r.MARK_LINE] += cut
-                mark[r.MARK_LINES] -= cut
-            n = int(np.searchsorted(ends, mark[r.MARK_START], side="right"))
-            self.reports += self.regions.add(mark, int(ends[n - 1]) if n else self.row_stop)
-        if len(ends):
-            self.row_stop = int(ends[-1])
-        self.at = max(self.at, found.at + base)
-        self.lines += found.lines
-        self.reports += self.regions.pass_by(self.lines)
-
-    def _finish(self, size: int) -> Scan:
-        assert self.regions is not None
-        self.reports += self.regions.finish()
-        rows = self.rows.close()
-        if self.regions.interleaved:
-            # A region may hold the reports of other callers, which are rows already.
-            held = set((rows[:, r.LINE] + 1).tolist())
-            self.reports = self.reports.without(held)
-        reports = self.reports.in_order()
-        return folded(
-            Scan(self.name, self.engine.name, size, self.lines, rows, self.engine.lexicon, reports.few()),
-            self.regions.text,
-            self.regions.interleaved,
-        )
 
 
 def _behind_newline(data: Any, n: int) -> int:
