@@ -148,6 +148,7 @@ def _kvm_task(report: Report) -> bool | None:
     return None if not functions else any(name.startswith("kvm_") for name in functions)
 
 
+# By id of the fact: what tells it, what it says if it holds and if it does not, how that is known.
 TESTS: dict[str, tuple[Callable[[Report], bool | None], str, str, Basis]] = {
     "v11 kernel": (_v11_kernel, "the kernel is eight commits past its tag, as many as the v11 series has patches",
                    "the kernel is not eight commits past a tag", Basis.INFERRED),
