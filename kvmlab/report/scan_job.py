@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,6 +30,8 @@ MARGIN = 64 << 10
 # The first chunk.
 FIRST = 64 << 10
 PAD = 256
+# Chunks that are asked for before they are taken, for each reader: one that is slow once holds up nobody.
+_AHEAD = 8
 # A line or report that is longer than this makes the text none that the fast engines read.
 LONGEST = 64 << 20
 
@@ -75,66 +78,59 @@ class Job:
         n = self.threads or processors()
         if self.progress is not None:
             self.progress.begin(text.size)
-        workers = self._workers(text, n)
+
+        def alone(lo: int, hi: int) -> tuple[Found, int]:
+            return self.read(text, lo, hi, self.rooms)
+
+        workers = self._workers(text, n, alone)
         try:
-            if n == 1 or text.size <= FIRST or (not self.engine.parallel and workers is None):
-                for lo, hi in self._chunks(text.size):
-                    taken.take(*self.read(text, lo, hi, self.rooms))
+            if workers is not None:
+                self._together(text.size, n, workers.submit, workers.result, taken)
+            elif n > 1 and text.size > FIRST and self.engine.parallel:
+                with ThreadPoolExecutor(n) as threads:
+
+                    def submit(lo: int, hi: int) -> Future[tuple[Found, int]]:
+                        return threads.submit(alone, lo, hi)
+
+                    self._together(text.size, n, submit, lambda lo, hi, asked: asked.result(), taken)
             else:
-                self._all_chunks(text, n, workers, taken)
+                for lo, hi in self._chunks(text.size):
+                    taken.take(*alone(lo, hi))
             return taken.finish(self.name, self.engine, text.size)
         except NotPlain:
             return None
-        finally:
-            if workers is not None:
-                workers.close()
 
-    def _workers(self, text: AnyText, n: int) -> Workers | None:
+    def _workers(self, text: AnyText, n: int, alone: Callable[[int, int], tuple[Found, int]]) -> Workers | None:
         """Processes for a big file, if the engine gains nothing by threads."""
-        if self.engine.parallel or n == 1 or not isinstance(text, FileText):
+        if self.engine.parallel or n == 1 or not isinstance(text, FileText) or sys.platform == "emscripten":
             return None
         from kvmlab.report import scan_workers as w
 
-        return w.start_workers(text.path, self.chunk, n, self.engine.lexicon) if text.size >= w.WORKERS_FROM else None
+        if text.size < w.WORKERS_FROM:
+            return None
+        return w.Workers(text.path, self.chunk, n, self.engine.lexicon, alone, self.progress)
 
-    def _all_chunks(self, text: AnyText, n: int, workers: Workers | None, taken: Taken) -> None:
-        """Reads chunks at the same time, and takes them in their order."""
-
-        def read(lo: int, hi: int) -> Any:
-            return self.read(text, lo, hi, self.rooms) if workers is None else workers.ask(lo, hi)
-
-        def take(lo: int, hi: int, future: Future[Any]) -> None:
-            if workers is None:
-                taken.take(*future.result())
-                return
-            from kvmlab.report.scan_workers import NoWorkers
-
-            try:
-                found = workers.taken(*future.result())
-                if self.progress is not None:
-                    self.progress.advance(hi - lo)
-            except NoWorkers:
-                # A process has ended before its time.
-                workers.say_why()
-                found = self.read(text, lo, hi, self.rooms)
-            taken.take(*found)
-
-        # Each process is asked for a second chunk before it has answered for the first.
-        at_once = n if workers is None else 2 * n - 1
-        # Whoever is ready goes on while the others are still being started.
-        ahead = (2 if workers is None else 12) * at_once
-        with ThreadPoolExecutor(at_once) as pool:
-            waiting: deque[tuple[int, int, Future[Any]]] = deque()
-            try:
-                for lo, hi in self._chunks(text.size):
-                    waiting.append((lo, hi, pool.submit(read, lo, hi)))
-                    if len(waiting) > ahead:
-                        take(*waiting.popleft())
-                while waiting:
-                    take(*waiting.popleft())
-            finally:
-                for _, _, future in waiting:
-                    future.cancel()
+    def _together(
+        self,
+        size: int,
+        n: int,
+        submit: Callable[[int, int], Any],
+        result: Callable[[int, int, Any], tuple[Found, int]],
+        taken: Taken,
+    ) -> None:
+        """Has chunks read at the same time, and takes them in their order."""
+        waiting: deque[tuple[int, int, Any]] = deque()
+        try:
+            for lo, hi in self._chunks(size):
+                waiting.append((lo, hi, submit(lo, hi)))
+                if len(waiting) > _AHEAD * n:
+                    taken.take(*result(*waiting.popleft()))
+            while waiting:
+                taken.take(*result(*waiting.popleft()))
+        finally:
+            for _, _, asked in waiting:
+                if asked is not None:
+                    asked.cancel()
 
     def stream(self, text: Ring, first: Piece) -> Scan | None:
         """Reads a stream; None if the tolerant parser must see it whole.
