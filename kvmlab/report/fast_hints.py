@@ -129,6 +129,17 @@ def hints(text: bytes, data: Any) -> Any:
     return np.concatenate(found)
 
 
+def times(data: Any) -> Any:
+    """Whether `.123456]` ends at a place, as the kernel's times do; for all places but the first seven.
+
+    Args:
+        data: bytes (numpy uint8).
+    """
+    found = data[7:] == 93
+    found &= data[:-7] == 46
+    return found
+
+
 def _files(data: Any) -> Any:
     """Where `.c:1` stands: a colon between a letter and a digit, and a dot not far before it."""
     n = max(0, len(data) - 6)

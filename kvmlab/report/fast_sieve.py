@@ -10,7 +10,7 @@ import numpy as np
 from kvmlab.report.fast_chunk import Chunk, TooShort
 from kvmlab.report.fast_cut import TITLE, Cuts
 from kvmlab.report.fast_heads import NO, held_words
-from kvmlab.report.fast_hints import digits_zeroed, digits_zeroed_at, hints, places
+from kvmlab.report.fast_hints import digits_zeroed, digits_zeroed_at, hints, places, times
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.fast_meaning import DIGITS, FOREIGN, MAX_ENTRIES, MAX_TEMPLATES, Template
 from kvmlab.report.fast_words import WordFinder
@@ -213,6 +213,7 @@ class Sieve:
             looks[strange] = found[which]
         looks |= kinds == -3
         looks[self._hinted()] = True
+        looks[self._timed()] = True
         looks &= (rooms > 0) & (kinds != -2)
         return np.flatnonzero(looks)
 
@@ -234,6 +235,16 @@ class Sieve:
         found += [places(self.text, self.data, word) for word in self.engine.short]
         lines = np.searchsorted(self.starts, np.concatenate(found), side="right") - 1
         return lines[lines < self.own]
+
+    def _timed(self) -> Any:
+        """Numbers of the lines that hold more times than their prefixes do."""
+        ends = times(self.data)
+        own = np.array([t.shape.count(b".000000]") for t in self.engine.templates] + [0, 0, 0], np.int64)[self.kinds]
+        if np.count_nonzero(ends) <= own.sum():
+            return np.empty(0, np.int64)
+        lines = np.searchsorted(self.starts, np.flatnonzero(ends) + 7, side="right") - 1
+        held = np.bincount(lines, minlength=len(self.starts))[: len(self.starts)]
+        return np.flatnonzero(held[: self.own] > own[: self.own])
 
     def length(self, i: int) -> int:
         kind = int(self.kinds[i])
