@@ -78,6 +78,9 @@ class Lexicon:
         prefix = match_prefix(text)
         if prefix is None:
             return LOOSE
+        if prefix.fragment is not None:
+            # Like a line without a prefix, it could be the rest of the line above.
+            return LOOSE
         if not prefix.kernel:
             return FOREIGN
         shown = line[: prefix.end]

@@ -53,14 +53,16 @@ def learn_carrier(rows: Iterable[str]) -> re.Pattern[str] | None:
 
 def _without_stamp(rows: list[str]) -> re.Pattern[str] | None:
     heads: Counter[str] = Counter()
-    for text in rows:
+    # A text may hold what other loggers have written, too.
+    strange = [text for text in rows if not match_prefix(text)]
+    for text in strange:
         found = _TELLING.search(text)
         head = _LEVEL.sub("", text[: found.start()]) if found else ""
-        if head.strip(" >|\t*-") and not match_prefix(text):
+        if head.strip(" >|\t*-"):
             heads[_DIGITS.sub("0", head)] += 1
     if not heads:
         return None
     common, count = heads.most_common(1)[0]
     pattern = re.compile(_DIGITS.sub(r"\\d+", re.escape(common)))
-    alike = sum(pattern.match(text) is not None for text in rows)
-    return pattern if count >= _ENOUGH and alike >= _SHARE * len(rows) else None
+    alike = sum(pattern.match(text) is not None for text in strange)
+    return pattern if count >= _ENOUGH and alike >= _SHARE * len(strange) else None

@@ -169,3 +169,19 @@ def test_lines_whose_break_was_lost(style: str, engine: str) -> None:
             quiet = [prefix + "usb 1-1: new high-speed USB device number 4 using xhci_hcd"] * 2
             glued = [*lines[:title], *quiet, prefix + above + lines[title], *lines[title + 1 :], ""]
             check("\n".join(glued).encode(), engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_parts_of_a_dump_in_the_order_of_printing(engine: str) -> None:
+    lines = [line.replace("[", "<1>[", 1) for line in log(4, "dmesg", 1.0, 20_000)]
+    first, second, third = [n for n, line in enumerate(lines) if "BUG: Bad page state" in line][:3]
+    check("\n".join(["Oops#1 Part1", *lines[second:third], "Oops#1 Part2", *lines[first:second], ""]).encode(), engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_fragments_of_netconsole(engine: str) -> None:
+    rows = [line.partition("] ")[2] for line in log(4, "dmesg", 1.0, 4_000)][:40]
+    lines = [f"4,{500 + i},{1_000_141_632 + 13 * i},-;{row}" for i, row in enumerate(rows)]
+    rest = [f"4,{500 + i},{1_000_141_632 + 13 * i},-,ncfrag=90/182;zzz|quiet" for i in range(40)]
+    for at in (1, 3, 20, 35):
+        check("\n".join([*lines[:at], rest[at], *lines[at:], ""]).encode(), engine)
