@@ -73,9 +73,11 @@ class _Builder:
             # A decoder's listing of the code stands between the registers and parts nothing.
             if not (isinstance(line.data, Detail) and line.data.name == "decoded_code"):
                 before = line
-        span = lines[0].record.span
-        for line in lines:
-            span |= line.record.span
+        spans = [line.record.span for line in lines]
+        span = Span(
+            min(span.start for span in spans), max(span.stop for span in spans),
+            min(span.first_line for span in spans), max(span.last_line for span in spans),
+        )  # fmt: skip
         kind = self._kind()
         title = self._title()
         timed = [line.record.timestamp for line in lines if line.record.timestamp is not None]

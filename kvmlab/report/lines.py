@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from kvmlab.report import cpu_line, modules, page_dump, page_owner, registers, stack, titles
@@ -167,6 +168,8 @@ _BEGINS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
     ),
 )
 _BEGIN = re.compile("|".join(re.escape(word) for words, _ in _BEGINS for word in sorted(words, key=len, reverse=True)))
+# Texts of so many characters at most are remembered, so many of them.
+_MEMO_LENGTH, _MEMO = 160, 1 << 13
 _READERS = {word: reader for words, reader in _BEGINS for word in words}
 
 
@@ -188,6 +191,11 @@ def classify(text: str, record: Record, inside: bool) -> tuple[Part, Any]:
         return Part.BLANK, None
     if (begin := _BEGIN.match(text)) and (found := _READERS[begin[0]](text, record)) is not None:
         return found
+    # Entries of traces, registers and much else recur from report to report.
+    return _recurring(text, inside) if len(text) <= _MEMO_LENGTH else _by_shape(text, inside)
+
+
+def _by_shape(text: str, inside: bool) -> tuple[Part, Any]:
     if text[0] in "-8" and _CUT_HERE.fullmatch(text):
         return Part.CUT_HERE, None
     if text[0] == "=" and _RULE.fullmatch(text):
@@ -201,3 +209,6 @@ def classify(text: str, record: Record, inside: bool) -> tuple[Part, Any]:
     if (detail := match_detail(text)) is not None:
         return Part.DETAIL, detail
     return Part.OTHER, None
+
+
+_recurring = lru_cache(maxsize=_MEMO)(_by_shape)

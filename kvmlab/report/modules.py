@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from kvmlab.report.records import Module, ModuleList
 from kvmlab.text.span import Span
@@ -61,23 +62,28 @@ def parse_modules(records: Sequence[tuple[str, Span]], unloaded: Sequence[str] =
         if found := _LAST.search(text):
             last = found["name"] or None
             text = text[: found.start()] + " " + text[found.end() :]
-        names = _names(text, unparsed)
+        names, strange = _names(text)
         modules += names
+        unparsed += strange
         per_record.append(len(names))
     tainted: list[Module] = []
     for text in unloaded:
         if found := _LAST.search(text):
             last = found["name"] or None
             text = text[: found.start()]
-        tainted += _names(text, unparsed)
+        names, strange = _names(text)
+        tainted += names
+        unparsed += strange
     return ModuleList(tuple(modules), last, tuple(per_record), span, tuple(tainted), tuple(unparsed))
 
 
-def _names(text: str, unparsed: list[str]) -> list[Module]:
-    names = []
+@lru_cache(maxsize=64)  # the lists of reports of one boot are the same
+def _names(text: str) -> tuple[tuple[Module, ...], tuple[str, ...]]:
+    """The modules that a text names, and the words that are no names."""
+    names, strange = [], []
     for word in text.split():
         if found := _NAME.fullmatch(word):
             names.append(Module(found["name"], found["flags"] or ""))
         else:
-            unparsed.append(word)
-    return names
+            strange.append(word)
+    return tuple(names), tuple(strange)
