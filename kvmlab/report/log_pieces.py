@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from kvmlab.report.log import find_reports
 from kvmlab.report.records import Report
 from kvmlab.report.scan_text import Fill, NotPlain, filled
+from kvmlab.text.backwards import newest_first
 from kvmlab.text.reader import read_text
 from kvmlab.text.record import Join, Record
 from kvmlab.text.source import open_source
@@ -97,6 +98,8 @@ def _read(data: bytes, start: int, line: int, at_end: bool) -> tuple[LogPiece, s
     if text.mails or text.parts:
         raise NotPlain
     records = [_moved(record, start, line) for record in text.records]
+    if newest_first(records) is not None:
+        raise NotPlain
     reports, unparsed = find_reports(records)
     stop, lines = len(data), text.n_lines
     if not at_end:

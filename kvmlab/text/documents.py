@@ -1,0 +1,100 @@
+"""JSON documents of services that hand out logs: a whole log in one string, or many entries on one line."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from array import array
+from typing import Any
+
+from kvmlab.text.inflate import compression_of
+
+# A string is the log if it makes up so much of the document, and has lines.
+_SHARE, _LINES = 0.6, 3
+# A document of more lines is a list of entries.
+_OWN_LINES = 200
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]{200,}={0,2}\s*")
+# Loki's answers: pairs of a time in nanoseconds and a line.
+_PAIR = re.compile(rb'\[\s*"(\d{16,19})"\s*,\s*("(?:[^"\\]|\\.)*")')
+_STREAMS = re.compile(rb'"values"\s*:\s*\[\s*\[\s*"\d{16,19}"\s*,\s*"')
+_STRING = rb'"\s*:\s*"(?:[^"\\]|\\.)*"'
+
+
+def log_in_string(data: bytes) -> bytes | None:
+    """The log that a JSON object carries in one of its strings, as clouds hand out what a console has printed.
+
+    Args:
+        data: the document.
+
+    >>> log_in_string(b'{"Output": "first line\\\\nsecond line\\\\nthird line\\\\n"}')
+    b'first line\\nsecond line\\nthird line\\n'
+    """
+    text = data.strip()
+    if text[:1] != b"{" or text[-1:] != b"}" or text.count(b"\n") > _OWN_LINES:
+        return None
+    try:
+        found = json.loads(text.decode("utf-8", "backslashreplace"), strict=False)
+    except (ValueError, RecursionError):
+        return None
+    if "MESSAGE" in found:
+        # One message of a journal.
+        return None
+    longest = max(_strings(found), key=len, default="")
+    if len(longest) < _SHARE * len(text):
+        return None
+    if _BASE64.fullmatch(longest) and "\n" not in longest.strip():
+        try:
+            held = base64.b64decode(longest, validate=False)
+        except binascii.Error:
+            return None
+        return held if compression_of(held) or (held.count(b"\n") >= _LINES and b"\0" not in held) else None
+    return longest.encode("utf-8", "backslashreplace") if longest.count("\n") >= _LINES else None
+
+
+def _strings(found: Any) -> list[str]:
+    """The strings of an object and of those right below it."""
+    values = list(found.values()) if isinstance(found, dict) else []
+    below = [value for inner in values if isinstance(inner, dict) for value in inner.values()]
+    return [value for value in (*values, *below) if isinstance(value, str)]
+
+
+def entries_of(data: bytes, name: bytes) -> array[int] | None:
+    """Where the entries of a document begin, if several stand on a line; None if each has lines of its own.
+
+    Args:
+        data: the document.
+        name: of the field that holds the message.
+    """
+    rows = array("Q")
+    end, shared = 0, False
+    for found in re.finditer(b'"' + re.escape(name) + _STRING, data):
+        shared = shared or (bool(rows) and data.find(b"\n", end, found.start()) < 0)
+        # The object that the message is in begins before it.
+        opened = data.rfind(b"{", end, found.start())
+        rows.append(0 if not rows else opened if opened >= 0 else end)
+        end = found.end()
+    return rows if shared else None
+
+
+def is_loki(data: bytes) -> bool:
+    """Whether a document is an answer of Loki."""
+    return _STREAMS.search(data, 0, 1 << 16) is not None
+
+
+def loki_entries(data: bytes) -> array[int]:
+    """Where the entries of an answer of Loki begin."""
+    rows = array("Q", (found.start() for found in _PAIR.finditer(data)))
+    if rows:
+        rows[0] = 0
+    return rows
+
+
+def loki_fields(raw: bytes) -> dict[str, str]:
+    """Time and message of an entry of Loki; empty if it is none."""
+    found = _PAIR.search(raw)
+    if found is None:
+        return {}
+    message = str(json.loads(found[2].decode("utf-8", "backslashreplace"), strict=False))
+    return {"message": message, "ts": found[1].decode()}
