@@ -16,6 +16,13 @@ _SHARE, _LINES = 0.6, 3
 # A document of more lines is a list of entries.
 _OWN_LINES = 200
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{200,}={0,2}\s*")
+# A record behind or before a line break that is written out; what escapes stand for.
+_BROKEN = re.compile(rb"\\n\n|(?:^|\\n|\n)(?:<\d{1,3}>)?\[ {0,8}\d{1,12}\.\d{6}\](?=[^\n]{0,1200}?\\n)")
+_ESCAPE = re.compile(rb"(?:\\r)?\\n\n?|\\[rt\"'\\]")
+_MEANT = {
+    rb"\n": b"\n", b"\\n\n": b"\n", rb"\r\n": b"\n", b"\\r\\n\n": b"\n", rb"\r": b"", rb"\t": b"\t", rb"\"": b'"',
+    rb"\'": b"'", b"\\\\": b"\\",
+}  # fmt: skip
 # Loki's answers: pairs of a time in nanoseconds and a line.
 _PAIR = re.compile(rb'\[\s*"(\d{16,19})"\s*,\s*("(?:[^"\\]|\\.)*")')
 _STREAMS = re.compile(rb'"values"\s*:\s*\[\s*\[\s*"\d{16,19}"\s*,\s*"')
@@ -51,6 +58,21 @@ def log_in_string(data: bytes) -> bytes | None:
             return None
         return held if compression_of(held) or (held.count(b"\n") >= _LINES and b"\0" not in held) else None
     return longest.encode("utf-8", "backslashreplace") if longest.count("\n") >= _LINES else None
+
+
+def unescaped(data: bytes) -> bytes | None:
+    """A text with its line breaks as such that somebody has copied out of a program, where they are written `\\\\n`.
+
+    Args:
+        data: the text.
+
+    >>> unescaped(rb"[    1.000000] a\\n[    1.000001] \\tb\\n[    1.000002] c\\n").splitlines()
+    [b'[    1.000000] a', b'[    1.000001] \\tb', b'[    1.000002] c']
+    """
+    written = data.count(b"\\n")
+    if written < _LINES or 2 * written < data.count(b"\n") or len(_BROKEN.findall(data, 0, 1 << 16)) < _LINES:
+        return None
+    return _ESCAPE.sub(lambda found: _MEANT.get(found[0], found[0]), data)
 
 
 def _strings(found: Any) -> list[str]:

@@ -64,12 +64,17 @@ class Prefix:
         return "+".join(self.rows)
 
 
+# A further record of a list of modules: it has no shape of its own, but nothing else looks like it behind a prefix.
+_FURTHER = re.compile(
+    r" ?(?=(?:[^_ ]{0,60}[_ ]){3})(?=[^_]{0,60}_)[a-z0-9][\w-]{0,60}(?:\([A-Z]+[+-]?\))?"
+    r"(?: [a-z0-9][\w-]{0,60}(?:\([A-Z]+[+-]?\))?){3,200}(?: \[last unloaded: [^\]]{0,80}\])? ?$"
+)
 _COMPILED = {row.name: re.compile(row.pattern) for row in ROWS}
 
 
 _STAGES = tuple(Stage)
 _AFTER_CARRIER = (Stage.LEVEL, Stage.TIME, Stage.CALLER)
-_UNKNOWN = Row("unknown_carrier", Stage.CARRIER, "", "", "", "", whole=True)
+_UNKNOWN = Row("unknown_carrier", Stage.CARRIER, "", "", "", "")
 
 
 @cache
@@ -125,7 +130,7 @@ def _one(line: str, at: int, stop: int, stage: Stage) -> tuple[re.Match[str] | N
 
 
 def _prefix(line: str, rows: list[Row], found: dict[str, str], at: int) -> Prefix | None:
-    if not rows or (all(row.whole for row in rows) and not has_shape(line, at)):
+    if not rows or (all(row.whole for row in rows) and not (has_shape(line, at) or _FURTHER.match(line, at))):
         return None
     # A caller column alone is a prefix only with CONFIG_PRINTK_TIME off.
     if rows[0].stage is Stage.CALLER and not (rows[0].name == "caller" and line[at : at + 1] == " "):

@@ -278,6 +278,15 @@ ROWS: tuple[Row, ...] = (
         "BUG: Bad page state",
         whole=True,
     ),
+    # grabserial: time since its start, and since the line before.
+    Row(
+        "clock_delta",
+        Stage.CARRIER,
+        "[",
+        r"\[ {0,5}\d{1,7}\.\d{6} {1,5}\d{1,7}\.\d{6}\] ",
+        "[0.030000 0.000012] [ 1000.141671] page_type: 0xf2(table)",
+        "page_type: 0xf2(table)",
+    ),
     Row(
         "clock_iso",
         Stage.CARRIER,

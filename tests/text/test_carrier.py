@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kvmlab.report.log import read_log
+from kvmlab.report.records import Report
 from kvmlab.text.carrier import learn_carrier
 from tests.report.generator import log
 
@@ -26,3 +29,35 @@ def test_words_before_a_few_lines_are_no_carrier() -> None:
         *(f"line {n} of a letter, not a log" for n in range(9)),
     ]
     assert learn_carrier(rows) is None
+
+
+def facts(report: Report) -> list[object]:
+    """What a report says, wherever it stands."""
+    assert report.call_trace is not None
+    assert report.modules is not None
+    assert report.page is not None
+    assert report.page.raw is not None
+    functions = [frame.function for frame in report.call_trace.frames]
+    return [report.title, report.modules.names, report.page.raw.words, functions]
+
+
+@pytest.mark.parametrize("front", ["{:6}\t", "{:6}  ", "{}:", "{:4} | ", "{}. ", "[{}] ", "{:03}> "])
+def test_numbers_of_lines_without_times(front: str) -> None:
+    report = [line.partition("] ")[2] for line in log(3, "dmesg", 1.0, 3_000)]
+    plain = read_log("\n".join([*report, ""]).encode())
+    numbered = read_log("\n".join([*(front.format(n + 95) + line for n, line in enumerate(report)), ""]).encode())
+    assert [facts(report) for report in numbered.reports] == [facts(report) for report in plain.reports]
+    assert len(plain.reports) == 1
+
+
+def test_numbers_that_do_not_count_up_are_none() -> None:
+    rows = [f"{n}: what {n} says" for n in (4, 9, 1, 7, 3, 12)]
+    assert learn_carrier(rows) is None
+
+
+@pytest.mark.parametrize("front", ["2024-07-31 11:58:14.100 ", "11:58:14 ", "console-7 <main> "])
+def test_a_list_of_modules_goes_on_behind_a_clock(front: str) -> None:
+    report = [line.partition("] ")[2] for line in log(3, "dmesg", 1.0, 3_000)]
+    found = read_log("".join(f"{front}{line}\n" for line in report).encode()).reports[0]
+    assert found.modules is not None
+    assert len(found.modules.names) == 250

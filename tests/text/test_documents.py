@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import gzip
+import html
 import io
 import json
 from collections.abc import Callable
@@ -57,6 +58,12 @@ FORMS = {
     "streams, newest first": json.dumps(
         {"result": [{"stream": {}, "values": [[f"{10**18 + n}", row] for n, row in enumerate(REPORT)][::-1]}]}
     ),
+    "line breaks written out": "\\n".join(REPORT),
+    "line breaks written out behind lines": "".join(line + "\\n\n" for line in REPORT),
+    "a piece of a page": "<pre>" + html.escape("\n".join(REPORT)) + "</pre>",
+    "a table of a page": "<table>"
+    + "".join(f"<tr><td>{n}</td><td>{html.escape(line)}</td></tr>\n" for n, line in enumerate(REPORT, 90))
+    + "</table>",
     "newest first": "\n".join([*reversed(REPORT), ""]),
     "newest first behind a carrier": "\n".join(f"Jul 31 11:58:14 h kernel: {line}" for line in reversed(REPORT)) + "\n",
 }
