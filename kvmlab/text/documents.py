@@ -16,6 +16,11 @@ _SHARE, _LINES = 0.6, 3
 # A document of more lines is a list of entries.
 _OWN_LINES = 200
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{200,}={0,2}\s*")
+# Entries of a YAML list, on a line each or with a line for each field.
+_ITEM = re.compile(rb"- \{?(?:dt|lvl|msg|message|time|timestamp|level): ")
+_QUOTED = r"'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\""
+_FLOW = re.compile(rf"(?P<name>[A-Za-z_]\w{{0,40}}): (?P<value>{_QUOTED}|[^,]*(?:,(?! \w{{1,40}}: )[^,]*)*)(?:, |$)")
+_BLOCK = re.compile(rf"(?m)^ *(?P<name>[A-Za-z_]\w{{0,40}}): (?P<value>{_QUOTED}|.*)$")
 # A record behind or before a line break that is written out; what escapes stand for.
 _BROKEN = re.compile(rb"\\n\n|(?:^|\\n|\n)(?:<\d{1,3}>)?\[ {0,8}\d{1,12}\.\d{6}\](?=[^\n]{0,1200}?\\n)")
 _ESCAPE = re.compile(rb"(?:\\r)?\\n\n?|\\[rt\"'\\]")
@@ -103,6 +108,40 @@ def entries_of(data: bytes, name: bytes) -> array[int] | None:
 def is_loki(data: bytes) -> bool:
     """Whether a document is an answer of Loki."""
     return _STREAMS.search(data, 0, 1 << 16) is not None
+
+
+def is_list(data: bytes, start: int = 0) -> bool:
+    """Whether a text is a YAML list of entries with bare names, as LAVA wrote them.
+
+    Args:
+        data: the text.
+        start: where it begins.
+    """
+    return _ITEM.match(data, start) is not None
+
+
+def list_fields(raw: bytes) -> dict[str, str]:
+    """The fields of an entry of such a list.
+
+    >>> list_fields(b"- {dt: 2024-07-31T11:58:14.1, lvl: target, msg: '[    1.000000] it''s'}")["msg"]
+    "[    1.000000] it's"
+    """
+    text = raw.decode("utf-8", "backslashreplace").strip()
+    flow = text.startswith("- {")
+    pairs = (_FLOW if flow else _BLOCK).finditer(text[3:-1] if flow and text.endswith("}") else text[2:])
+    return {found["name"]: _scalar(found["value"]) for found in pairs}
+
+
+def _scalar(shown: str) -> str:
+    """The text of a YAML scalar of one line."""
+    if shown[:1] == "'" == shown[-1:] and len(shown) > 1:
+        return shown[1:-1].replace("''", "'")
+    if shown[:1] == '"' == shown[-1:] and len(shown) > 1:
+        try:
+            return str(json.loads(shown, strict=False))
+        except ValueError:
+            return shown[1:-1]
+    return shown
 
 
 def loki_entries(data: bytes) -> array[int]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from kvmlab.text.columns import Columns, columns_of
-from kvmlab.text.documents import entries_of, is_loki, loki_entries, loki_fields
+from kvmlab.text.documents import entries_of, is_list, is_loki, list_fields, loki_entries, loki_fields
 from kvmlab.text.lines import Lines, Stretch
 from kvmlab.text.prefix import match_prefix
 
@@ -35,7 +35,7 @@ _VERBOSE_FIELD = re.compile(rb"(?m)^\s+([A-Z_][A-Z0-9_]*)=(.*)$")
 _MESSAGES = ("MESSAGE", "message", "msg", "log", "text", "line")
 _TIMES = ("_SOURCE_MONOTONIC_TIMESTAMP", "__MONOTONIC_TIMESTAMP")
 _CLOCKS = (
-    "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "@timestamp", "timestamp", "time", "ts", "_time",
+    "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "@timestamp", "timestamp", "time", "ts", "_time", "dt",
     "datetime", "date",
 )  # fmt: skip
 _HOSTS = ("_HOSTNAME", "hostname", "host")
@@ -52,6 +52,8 @@ def fields_stretch(lines: Lines) -> tuple[str, Stretch] | None:
         return None
     start = lines.encoding.bom
     head = data[start : start + 4096].lstrip()
+    if is_list(data, start):
+        return "json", _rows_of(data, _items(lines), _list_row)
     # journalctl -o json-sse and json-seq, and the lists that LAVA writes, put something in front of each object.
     if _OBJECT.match(head):
         return _json(lines)
@@ -122,6 +124,16 @@ def _rows_of(data: bytes, starts: Sequence[int], row: Callable[[bytes], str]) ->
         if data.count(b"\n", start, stop) > 1 or data.find(b"\\n", start, stop) >= 0:
             rows.extend([stop] * _further(row(data[start:stop])))
     return Stretch(0, len(data), row, rows)
+
+
+def _items(lines: Lines) -> array[int]:
+    """Where the entries of a list begin."""
+    return array("Q", [0, *(at for at in lines.starts[1:-1] if lines.data.startswith(b"- ", at))])
+
+
+def _list_row(raw: bytes) -> str:
+    fields = list_fields(raw)
+    return _row(fields) if any(name in fields for name in _MESSAGES) else raw.decode("utf-8", "backslashreplace")
 
 
 def _loki_row(raw: bytes) -> str:

@@ -64,6 +64,12 @@ FORMS = {
     "a table of a page": "<table>"
     + "".join(f"<tr><td>{n}</td><td>{html.escape(line)}</td></tr>\n" for n, line in enumerate(REPORT, 90))
     + "</table>",
+    "list of LAVA": "".join(
+        f"- {{dt: {c}, lvl: target, msg: '{line}'}}\n" for c, line in zip(CLOCKS, REPORT, strict=True)
+    ),
+    "list with a line a field": "".join(
+        f"- dt: '{c}'\n  lvl: target\n  msg: {json.dumps(line)}\n" for c, line in zip(CLOCKS, REPORT, strict=True)
+    ),
     "newest first": "\n".join([*reversed(REPORT), ""]),
     "newest first behind a carrier": "\n".join(f"Jul 31 11:58:14 h kernel: {line}" for line in reversed(REPORT)) + "\n",
 }
