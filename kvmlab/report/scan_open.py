@@ -37,8 +37,8 @@ def is_plain(head: bytes) -> bool:
     if text.mails or text.parts or text.encoding not in ("utf-8", "ascii") or text.source.compression:
         return False
     if text.log_blocks and text.kind in _PLAIN_KINDS:
-        # A carrier that no table knows, without the kernel's time behind it, is learned from the text as a whole.
-        return any(block.prefix_style not in (None, "unknown_carrier") for block in text.log_blocks)
+        # A carrier that no table knows is learned from the text as a whole; lists of fields are taken apart as a whole.
+        return any(block.prefix_style not in (None, "unknown_carrier", "fields") for block in text.log_blocks)
     lines = [line for line in head.decode("utf-8", "replace").splitlines() if line.strip()]
     with_prefix = sum(match_prefix(line) is not None for line in lines[:200])
     return text.kind == "text" and 2 * with_prefix > len(lines[:200])
