@@ -171,13 +171,24 @@ def tables_that_fit(
         fits = []
         options = table.options
         for bits, mask, configs in _layouts(index):
-            if wanted <= bits.keys() and sum(bits[name] for name in wanted) == value & mask:
+            if _is_made_of(value & mask, wanted, bits):
                 for config in configs:
                     differs = tuple(option for option in options if config[option] != default.get(option, False))
                     fits.append(TableFit(table, config, differs, None if home is None else index - home))
         if fits:
             found.append(min(fits, key=lambda fit: (len(fit.differs), fit.differs)))
     return tuple(sorted(found, key=lambda fit: (abs(fit.distance or 0), len(fit.differs))))
+
+
+def _is_made_of(value: int, names: Collection[str], bits: Mapping[str, int]) -> bool:
+    """Whether a word has the bits of these names and no others."""
+    if value.bit_count() != len(names):
+        return False
+    # Most layouts differ in one of the first names: that is all that there is to be looked at.
+    for name in names:  # noqa: SIM110
+        if not value & bits.get(name, 0):
+            return False
+    return True
 
 
 @cache
