@@ -21,7 +21,9 @@ from kvmlab.report.report_damage import open_stacks, report_damage
 from kvmlab.report.stack import StackLine
 from kvmlab.text.span import Span
 
-_DECIMAL_FIELDS = frozenset({"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die"})
+_DECIMAL_FIELDS = frozenset(
+    {"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die", "jiffies"}
+)
 _CALLERS = "Caller"
 _USER_REGISTERS = "user-mode RIP, Code, RSP and register lines"
 
@@ -133,7 +135,9 @@ class _Builder:
                 self.blocks[-1].user = self.blocks[-1].user or closes
         if part is Part.TITLE:
             self.titles.append(line)
-            self._take_fields(data[1].groupdict())
+            if not (data[0].late and self.splat.kind is Kind.HUNG_TASK):
+                # What the watchdog says behind the trace is about the CPU that the watchdog ran on.
+                self._take_fields(data[1].groupdict())
             if data[0].late:
                 self.trace_name = line.record.text.strip()
         elif part is Part.PAGE_REST and "header_pfn" in data:
@@ -141,7 +145,9 @@ class _Builder:
         elif part in PAGE_PARTS or part is Part.OWNER:
             self.page.take(line)
         elif part is Part.MODULES:
-            self.modules.append((data, span))
+            if line.rest or not self.modules:
+                # A soft lockup to 3.8 prints the list twice.
+                self.modules.append((data, span))
         elif part is Part.UNLOADED:
             self.unloaded.append(data)
         elif part is Part.CPU:
@@ -170,6 +176,10 @@ class _Builder:
         elif part is Part.DETAIL and isinstance(data, Detail):
             self.trace_name = data.found if data.names else self.trace_name
             self.task = self.task or match_process(line.record.text)
+            if data.name == "hung_task_note" and self.splat.kind is Kind.HUNG_TASK and self.cpu is None:
+                # Taint and release stand alone: the task is named by the title.
+                self.cpu = match_cpu_line(f"Pid: 0, comm: - {line.record.text.strip()}", span)
+                self._name_task()
 
     def _take_fields(self, found: dict[str, str | Any]) -> None:
         for key, shown in found.items():
@@ -181,7 +191,10 @@ class _Builder:
     def _take_cpu(self, line: Line) -> None:
         if not line.rest:
             self.page.end_owner()
-            self.cpu = self.cpu or line.data
+            if self.cpu is None:
+                self.cpu = line.data
+                if self.splat.kind is Kind.HUNG_TASK:
+                    self._name_task()
             if self.traces and self.traces[-1].header is None and self.traces[-1].name is not None:
                 # What a name stood for has ended: arm prints the entries of the report itself without a header.
                 self.fresh = bool(self.traces[-1].frames)
@@ -189,6 +202,18 @@ class _Builder:
             joined = f"{self._cpu_text()} {line.data}"
             again = match_cpu_line(joined, self.cpu.span | line.record.span)
             self.cpu = again or self.cpu
+
+    def _name_task(self) -> None:
+        """The task that hangs, in place of the watchdog that prints the report."""
+        if self.cpu is not None:
+            pid, comm = self.fields.get("pid"), self.fields.get("comm")
+            self.cpu = replace(
+                self.cpu,
+                cpu=None,
+                uid=None,
+                pid=pid if isinstance(pid, int) else None,
+                comm=None if comm is None else str(comm),
+            )
 
     def _cpu_text(self) -> str:
         return next((line.record.text.strip() for line in self.splat.lines if line.part is Part.CPU), "")

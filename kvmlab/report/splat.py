@@ -34,7 +34,7 @@ _BEHIND_REASON = frozenset({Part.MEMCG, Part.BAD_FLAGS, Part.OWNER})
 # Kinds that print more behind their call trace: modules, an end marker, a summary, a panic.
 _GOES_ON = frozenset({Kind.OOPS, Kind.BUG, Kind.WARNING, Kind.REFCOUNT, Kind.LIST_CORRUPTION})
 # Kinds whose text stands behind the line of a warning where kernels print it last: the text says more.
-_SPEAKS_FOR_WARNING = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT})
+_SPEAKS_FOR_WARNING = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT, Kind.SOFT_LOCKUP})
 _TEXT_FIRST = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT, Kind.OTHER})
 _DIES = frozenset({Kind.OOPS, Kind.BUG, Kind.LIST_CORRUPTION, Kind.KASAN})
 
@@ -148,8 +148,9 @@ class _Stream:
             told = splat.kind is Kind.WARNING and row.kind in _SPEAKS_FOR_WARNING
             if told or (splat.title is None and not row.late):
                 splat.title, splat.found, splat.kind = row, found, row.kind
+            behind = splat.had_trace
             splat.add(line)
-            if row.late:
+            if row.late or behind:
                 splat.reopen()
             return
         rule = self.rule
@@ -240,8 +241,11 @@ def _continues(splat: OpenSplat, row: Title) -> bool:
             return splat.ended and splat.kind in row.after
         if Part.CUT_HERE in splat.seen and splat.in_title:
             return not row.single and row.page != "before"
+        if Kind.FRAGMENT in row.after and splat.kind is Kind.FRAGMENT:
+            # parisc prints the call trace first, and then what happened.
+            return splat.lines[0].part is Part.TRACE and not splat.pending
         return _may_be_cut_here(splat) and Kind.PAGE_DUMP in row.after
-    return splat.kind in row.after and (row.late or splat.in_title)
+    return splat.kind in row.after and (row.late or splat.in_title or splat.in_text)
 
 
 def _may_go_on(splat: OpenSplat) -> bool:

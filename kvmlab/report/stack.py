@@ -95,6 +95,10 @@ _DECODED = re.compile(rf"\((?P<files>{_DECODED_ITEM}(?: +{_DECODED_ITEM})*+) *\)
 _SYZKALLER = re.compile(rf"(?P<file>{_FILE})(?P<inline> \[inline\])?")
 _ADDR2LINE = re.compile(rf"(?:at )?(?P<file>{_FILE})(?: \(discriminator \d{{1,6}}\))?")
 _INLINED_BY = re.compile(rf"\(inlined by\) (?P<sym>{_SYMBOL}) at (?P<file>{_FILE})(?: \(discriminator \d{{1,6}}\))?")
+# What early symbolizers of fuzzers made of it: the function that was inlined stands last.
+_INLINED_OLD = re.compile(
+    rf"\[<\s{{1,8}}inlined?\s{{1,8}}>\]\s(?P<unrel>\? )?(?:{_SYMBOL}{_PLACE}\s)?(?P<sym>{_SYMBOL})\s(?P<file>{_FILE})"
+)
 _INFO = re.compile(r"\((?P<info>[A-Z]{1,4}|unreliable|L)\)")
 _ARM = re.compile(
     rf"(?P<a1>{_ADDRESS} ?)?"
@@ -202,6 +206,8 @@ def _entries(rest: str, inside: bool) -> tuple[tuple[Entry, ...], bool] | None:
             entry = replace(entry, reliable=False)
         unresolved = inside and shown.startswith("[<") and entry.function.startswith("0x")
         return (entry,), entry.offset is not None or found["second"] is not None or unresolved
+    if found := _INLINED_OLD.fullmatch(rest):
+        return (Entry(found["sym"], source=(found["file"],), inlined=True, reliable=found["unrel"] is None),), True
     if found := _INLINED_BY.fullmatch(rest):
         return (Entry(found["sym"], source=(found["file"],), inlined=True),), True
     inner = _one(rest, inside, None)
