@@ -199,8 +199,7 @@ class _Builder:
                 # What a name stood for has ended: arm prints the entries of the report itself without a header.
                 self.fresh = bool(self.traces[-1].frames)
         elif self.cpu is not None:
-            joined = f"{self._cpu_text()} {line.data}"
-            again = match_cpu_line(joined, self.cpu.span | line.record.span)
+            again = match_cpu_line(line.data, self.cpu.span | line.record.span)
             self.cpu = again or self.cpu
 
     def _name_task(self) -> None:
@@ -215,13 +214,9 @@ class _Builder:
                 comm=None if comm is None else str(comm),
             )
 
-    def _cpu_text(self) -> str:
-        return next((line.record.text.strip() for line in self.splat.lines if line.part is Part.CPU), "")
-
     def _take_hardware(self, line: Line) -> None:
         if line.rest and self.hardware is not None:
-            text = f"Hardware name: {self.hardware.text} {line.data}"
-            self.hardware = match_hardware(text, self.hardware.span | line.record.span) or self.hardware
+            self.hardware = match_hardware(line.data, self.hardware.span | line.record.span) or self.hardware
         elif self.hardware is None:
             self.hardware = line.data
 

@@ -10,7 +10,10 @@ from kvmlab.report.records import CpuLine, Hardware
 from kvmlab.text.span import Span
 
 _NEW = re.compile(
-    r"CPU: (?P<cpu>\d{1,6}) (?:UID: (?P<uid>\d{1,10}) )?PID: (?P<pid>-?\d{1,10}) Comm: (?P<rest>.*)", re.DOTALL
+    # A number may have been broken by a mail and put together with a blank in it.
+    r"CPU: (?P<cpu>\d{1,6}(?: \d{1,5})?) (?:UID: (?P<uid>\d{1,10}(?: \d{1,9})?) )?"
+    r"PID: (?P<pid>-?\d{1,10}(?: \d{1,9})?) Comm: (?P<rest>.*)",
+    re.DOTALL,
 )
 _OLD = re.compile(r"Pid: (?P<pid>-?\d{1,10}),? comm: (?P<rest>.*)", re.DOTALL)
 _COMM_END = re.compile(r"(?=Kdump: loaded|Tainted: |Not tainted|Tainted:$)")
@@ -19,6 +22,9 @@ _KDUMP = re.compile(r"Kdump: loaded\s*")
 _TAINTED = re.compile(r"Tainted:(?P<letters>(?:\s+(?:[A-Z]{1,24}-{0,64}|-{1,64})(?=\s|$))*)\s*")
 _NOT_TAINTED = re.compile(r"Not tainted(?:\s+-{1,64}(?=\s|$))*\s*")
 _RELEASE = re.compile(r"(?P<release>\S{1,200})(?:\s+(?P<build>#\S{1,80}))?(?P<tail>.*)", re.DOTALL)
+# A release in which such a blank stands: nothing but the build number ever follows a release.
+_BROKEN_RELEASE = re.compile(r"(?P<begin>\d\S{0,100}) (?P<end>[\w.+~-]{1,100}\s+#\S.*)", re.DOTALL)
+_BROKEN_VERSION = re.compile(r"(?<=\d) (?=\.\d)|(?<=\d\.) (?=\d)")
 _BUILD_ALONE = re.compile(r"#\d{1,6}(?:-\S{1,60})?(?: .{0,120})?")
 _BUILD_ID = re.compile(r"\b[0-9a-f]{40}\b")
 _PREEMPT = re.compile(r"PREEMPT(?:_RT|_DYNAMIC)?(?:\((?P<model>[\w+-]+)\))?")
@@ -97,9 +103,9 @@ def match_cpu_line(text: str, span: Span) -> CpuLine | None:
         rest = ""
     release, build, tail = _release(rest)
     return CpuLine(
-        cpu=decimal_number(found["cpu"]) if new else None,
-        uid=decimal_number(found["uid"]) if new else None,
-        pid=decimal_number(found["pid"]),
+        cpu=_number(found["cpu"]) if new else None,
+        uid=_number(found["uid"]) if new else None,
+        pid=_number(found["pid"]),
         comm=comm or None,
         kdump_loaded=kdump,
         tainted=tainted,
@@ -157,6 +163,8 @@ def match_hardware(text: str, span: Span) -> Hardware | None:
     if found is None:
         return None
     shown = found["text"].strip()
+    if ", BIOS " in shown:
+        shown = _BROKEN_VERSION.sub("", shown)
     bios = _BIOS.fullmatch(shown) if len(shown) <= _HARDWARE_LENGTH else None
     if bios is None:
         return Hardware(shown, None, None, None, None, None, span)
@@ -189,9 +197,15 @@ def match_workqueue(text: str) -> str | None:
     return None if found is None else found["text"].strip()
 
 
+def _number(shown: str | None) -> int | None:
+    return decimal_number(None if shown is None else shown.replace(" ", ""))
+
+
 def _release(rest: str) -> tuple[str | None, str | None, str | None]:
     # 2.6 put release and build into parentheses in the lines of an oops.
     rest = rest.strip()
+    if broken := _BROKEN_RELEASE.fullmatch(rest):
+        rest = broken["begin"] + broken["end"]
     found = _RELEASE.fullmatch(rest[1:-1] if rest[:1] == "(" and rest[-1:] == ")" else rest)
     if found is None:
         return None, None, None

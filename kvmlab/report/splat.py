@@ -8,7 +8,7 @@ from kvmlab.report.details import Detail, match_detail
 from kvmlab.report.lines import LINE_LENGTH, PAGE_PARTS, Line, Part, classify
 from kvmlab.report.open_splat import BOTTOM, TEXT_LIMIT, OpenSplat, Splat
 from kvmlab.report.records import Kind
-from kvmlab.report.rest import read_rest
+from kvmlab.report.rest import read_rest, rejoined
 from kvmlab.report.titles import Title
 from kvmlab.text.record import Record, Role
 
@@ -88,7 +88,9 @@ class _Stream:
             text = record.text[:LINE_LENGTH].strip("= ")
             if self.open is not None and record.role not in (Role.BLANK, Role.FIELD) and text:
                 detail = match_detail(text)
-                if detail is not None and _belongs(self.open, detail):
+                if (joined := rejoined(self.open, text)) is not None:
+                    self.open.add(Line(index, record, self.open.last.part, joined, rest=True))
+                elif detail is not None and _belongs(self.open, detail):
                     self.open.add(Line(index, record, Part.DETAIL, detail))
                 else:
                     yield from self._foreign(Line(index, record, Part.OTHER))
