@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -10,7 +11,7 @@ from kvmlab.kernel.bad_page_reasons import Stage, reasons
 from kvmlab.report import registers
 from kvmlab.report.build_page import PageBuilder
 from kvmlab.report.build_trace import TraceBuilder
-from kvmlab.report.cpu_line import match_cpu_line, match_hardware, match_process
+from kvmlab.report.cpu_line import machine_of, match_cpu_line, match_hardware, match_process
 from kvmlab.report.details import Detail
 from kvmlab.report.lines import PAGE_PARTS, Line, Part
 from kvmlab.report.modules import parse_modules
@@ -24,6 +25,7 @@ from kvmlab.text.span import Span
 _DECIMAL_FIELDS = frozenset(
     {"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die", "jiffies"}
 )
+_CPU_NUMBER = re.compile(r"^\s*CPU:? {1,5}(?P<cpu>\d{1,5})\s*$|EFLAGS: [0-9a-f]{8} CPU: (?P<flagged>\d{1,5})$")
 _CALLERS = "Caller"
 _USER_REGISTERS = "user-mode RIP, Code, RSP and register lines"
 
@@ -55,6 +57,7 @@ class _Builder:
         self.unloaded: list[str] = []
         self.cpu: CpuLine | None = None
         self.hardware: Hardware | None = None
+        self.machine: Hardware | None = None
         self.workqueue: str | None = None
         self.verbose: str | None = None
         self.code: list[str] = []
@@ -106,7 +109,7 @@ class _Builder:
             modules=parse_modules(self.modules, self.unloaded) if self.modules else None,
             cpu_line=self.cpu,
             taint_verbose=self.verbose,
-            hardware=self.hardware,
+            hardware=self.hardware or self.machine,
             workqueue=self.workqueue,
             call_trace=own,
             registers=blocks[0] if blocks else None,
@@ -176,6 +179,7 @@ class _Builder:
         elif part is Part.DETAIL and isinstance(data, Detail):
             self.trace_name = data.found if data.names else self.trace_name
             self.task = self.task or match_process(line.record.text)
+            self._take_number(line)
             if data.name == "hung_task_note" and self.splat.kind is Kind.HUNG_TASK and self.cpu is None:
                 # Taint and release stand alone: the task is named by the title.
                 self.cpu = match_cpu_line(f"Pid: 0, comm: - {line.record.text.strip()}", span)
@@ -185,6 +189,9 @@ class _Builder:
         for key, shown in found.items():
             if shown is None or key in self.fields:
                 continue
+            if key == "cpu_hex":
+                self.fields["cpu"] = int(shown, 16)
+                continue
             number = decimal_number(shown) if key in _DECIMAL_FIELDS else None
             self.fields[key] = shown if number is None else number
 
@@ -193,6 +200,7 @@ class _Builder:
             self.page.end_owner()
             if self.cpu is None:
                 self.cpu = line.data
+                self.machine = machine_of(line.data, line.record.text.strip())
                 if self.splat.kind is Kind.HUNG_TASK:
                     self._name_task()
             if self.traces and self.traces[-1].header is None and self.traces[-1].name is not None:
@@ -201,6 +209,11 @@ class _Builder:
         elif self.cpu is not None:
             again = match_cpu_line(line.data, self.cpu.span | line.record.span)
             self.cpu = again or self.cpu
+
+    def _take_number(self, line: Line) -> None:
+        """The number of the CPU, which oopses to 3.8 print on a line of its own or behind the flags of i386."""
+        if found := _CPU_NUMBER.search(line.record.text):
+            self._take_fields({"cpu": found["cpu"] or found["flagged"]})
 
     def _name_task(self) -> None:
         """The task that hangs, in place of the watchdog that prints the report."""
@@ -249,6 +262,7 @@ class _Builder:
             else:
                 self.code.append(line.data)
         else:
+            self._take_number(line)
             self.blocks[-1].lines.append((line.data, line.record.span))
 
     def _own_trace(self) -> tuple[CallTrace | None, tuple[CallTrace, ...]]:
@@ -288,7 +302,8 @@ class _Builder:
         missing += [f"</{stack}> marker" for stack in reversed(open_stacks(self.splat, trace))]
         last = trace.frames[-1].function if trace is not None and trace.frames else ""
         # Kernels that print the address of each entry (to 4.9) print no registers behind it.
-        new = trace is not None and bool(trace.frames) and trace.frames[-1].address is None
+        # Sanitizers print entries that they kept, without a header and without registers.
+        new = trace is not None and trace.header is not None and bool(trace.frames) and trace.frames[-1].address is None
         if new and last.startswith("entry_SYSCALL_64") and not any(block.mode == "user" for block in blocks):
             missing.append(f"{_USER_REGISTERS} that follow {last}")
         return tuple(missing)

@@ -22,6 +22,7 @@ _KDUMP = re.compile(r"Kdump: loaded\s*")
 _TAINTED = re.compile(r"Tainted:(?P<letters>(?:\s+(?:[A-Z]{1,24}-{0,64}|-{1,64})(?=\s|$))*)\s*")
 _NOT_TAINTED = re.compile(r"Not tainted(?:\s+-{1,64}(?=\s|$))*\s*")
 _RELEASE = re.compile(r"(?P<release>\S{1,200})(?:\s+(?P<build>#\S{1,80}))?(?P<tail>.*)", re.DOTALL)
+_PARENTHESES = re.compile(r"^\(([^()]{1,200})\)(.*)", re.DOTALL)
 # A release in which such a blank stands: nothing but the build number ever follows a release.
 _BROKEN_RELEASE = re.compile(r"(?P<begin>\d\S{0,100}) (?P<end>[\w.+~-]{1,100}\s+#\S.*)", re.DOTALL)
 _BROKEN_VERSION = re.compile(r"(?<=\d) (?=\.\d)|(?<=\d\.) (?=\d)")
@@ -34,6 +35,7 @@ _BIOS = re.compile(r"(?P<machine>.*?), BIOS (?P<version>.*?)(?: (?P<date>\d\d/\d
 _WORKQUEUE = re.compile(r"Workqueue: ?(?P<text>.*)", re.DOTALL)
 _PROCESS = re.compile(
     r"Process (?P<comm>.{0,21}?) ?\(pid: {0,3}(?P<pid>\d{1,10})|"
+    r"pid {1,4}= (?P<pid3>\d{1,10}), comm = (?P<comm3>.{0,15})|"
     r"TASK (?:= |: )[0-9a-f]{8,16}\[(?P<pid2>\d{1,10})\] '(?P<comm2>[^']{0,20})'"
 )
 # The words that end the name of a company; DMI prints vendor and product with a single blank between them.
@@ -173,6 +175,24 @@ def match_hardware(text: str, span: Span) -> Hardware | None:
     return Hardware(shown, vendor, product, board if slash else None, bios["version"] or None, bios["date"], span)
 
 
+def machine_of(line: CpuLine, text: str) -> Hardware | None:
+    """The machine that kernels to 3.8 name behind the release in the line of an oops; None if there is none.
+
+    Args:
+        line: the line.
+        text: its text.
+
+    >>> text = "Pid: 10, comm: kvm Tainted: P 2.6.38-8-server #42-Ubuntu Dell Inc. PowerEdge R610/0F0XJ6"
+    >>> machine_of(match_cpu_line(text, Span(0, 0, 1, 1)), text).board
+    '0F0XJ6'
+    """
+    if not text.startswith("Pid: ") or not line.version_tail or line.build_id or _PREEMPT.search(line.version_tail):
+        return None
+    machine, slash, board = line.version_tail.rpartition("/")
+    vendor, product = _vendor(machine if slash else line.version_tail)
+    return Hardware(line.version_tail, vendor, product, board if slash else None, None, None, line.span)
+
+
 def match_process(text: str) -> tuple[str, int] | None:
     """Name and process id from the line of an oops that names the task, where no CPU line does; None if it is another.
 
@@ -187,7 +207,8 @@ def match_process(text: str) -> tuple[str, int] | None:
     found = _PROCESS.match(text.strip())
     if found is None:
         return None
-    comm, pid = found["comm"] or found["comm2"], decimal_number(found["pid"] or found["pid2"])
+    comm = found["comm"] or found["comm2"] or found["comm3"]
+    pid = decimal_number(found["pid"] or found["pid2"] or found["pid3"])
     return None if pid is None else ((comm or "").strip(), pid)
 
 
@@ -206,7 +227,7 @@ def _release(rest: str) -> tuple[str | None, str | None, str | None]:
     rest = rest.strip()
     if broken := _BROKEN_RELEASE.fullmatch(rest):
         rest = broken["begin"] + broken["end"]
-    found = _RELEASE.fullmatch(rest[1:-1] if rest[:1] == "(" and rest[-1:] == ")" else rest)
+    found = _RELEASE.fullmatch(_PARENTHESES.sub(r"\1\2", rest, count=1))
     if found is None:
         return None, None, None
     return found["release"], found["build"], found["tail"].strip() or None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from kvmlab.report.details import Detail, match_detail
 from kvmlab.report.lines import LINE_LENGTH, PAGE_PARTS, Line, Part, classify
 from kvmlab.report.open_splat import BOTTOM, TEXT_LIMIT, OpenSplat, Splat
-from kvmlab.report.records import Kind
+from kvmlab.report.records import CpuLine, Kind
 from kvmlab.report.rest import read_rest, rejoined
 from kvmlab.report.titles import Title
 from kvmlab.text.record import Record, Role
@@ -35,6 +35,8 @@ _BEHIND_REASON = frozenset({Part.MEMCG, Part.BAD_FLAGS, Part.OWNER})
 _GOES_ON = frozenset({Kind.OOPS, Kind.BUG, Kind.WARNING, Kind.REFCOUNT, Kind.LIST_CORRUPTION})
 # Kinds whose text stands behind the line of a warning where kernels print it last: the text says more.
 _SPEAKS_FOR_WARNING = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT, Kind.SOFT_LOCKUP})
+# Kinds that a text turns into, which stands before their line and has no kind of its own.
+_SAYS_MORE = frozenset({Kind.BUG, Kind.OOPS, Kind.WARNING})
 _TEXT_FIRST = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT, Kind.OTHER})
 _DIES = frozenset({Kind.OOPS, Kind.BUG, Kind.LIST_CORRUPTION, Kind.KASAN})
 
@@ -150,6 +152,8 @@ class _Stream:
             told = splat.kind is Kind.WARNING and row.kind in _SPEAKS_FOR_WARNING
             if told or (splat.title is None and not row.late):
                 splat.title, splat.found, splat.kind = row, found, row.kind
+            elif splat.kind is Kind.OTHER and row.kind in _SAYS_MORE:
+                splat.kind = row.kind
             behind = splat.had_trace
             splat.add(line)
             if row.late or behind:
@@ -210,7 +214,7 @@ def _belongs(splat: OpenSplat, detail: Detail) -> bool:
     """Whether a line that reads like prose is a report's: dots right behind it, or what names its next trace."""
     if detail.name == "elided":
         return not splat.pending
-    return detail.names and splat.talks and splat.last.record.prefix is None
+    return splat.talks and (detail.name == "kasan_object" or (detail.names and splat.last.record.prefix is None))
 
 
 def _is_repeat(splat: OpenSplat, line: Line) -> bool:
@@ -277,6 +281,8 @@ def _accepts(splat: OpenSplat, line: Line) -> bool:
         return True
     if part in _ONCE and part in splat.seen:
         return False
+    if part is Part.CPU and _of_another(splat, line.data):
+        return False
     if splat.ended:
         return part in (Part.REGISTERS, Part.CODE, Part.DETAIL, Part.TRACE) and splat.kind in _DIES
     if part is Part.TRACE:
@@ -289,6 +295,14 @@ def _accepts(splat: OpenSplat, line: Line) -> bool:
     if part in (Part.MODULES, Part.UNLOADED, Part.END, Part.DETAIL):
         return not splat.closed_trace or _may_go_on(splat)
     return not splat.had_trace or not splat.entries
+
+
+def _of_another(splat: OpenSplat, line: CpuLine) -> bool:
+    """Whether a CPU line is of another CPU and task than the title of a warning names."""
+    found = None if splat.found is None or splat.kind is not Kind.WARNING else splat.found.groupdict()
+    if not found or None in (found.get("cpu"), found.get("pid"), line.cpu, line.pid):
+        return False
+    return (int(found["cpu"]), int(found["pid"])) != (line.cpu, line.pid)
 
 
 def _is_bottom(line: Line) -> bool:

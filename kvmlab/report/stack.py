@@ -71,8 +71,10 @@ _MARKER = re.compile(
 )
 _CLOSING = {"EOI": "IRQ", "EOE": "NMI"}
 _ADDRESS = r"\[<?(?:[0-9a-f]{8,16}|\(_*ptrval_*\)|\s*\(null\))>?\]"
-# One or two addresses in brackets (two on ppc: stack pointer and return address).
-_PREFIX = re.compile(rf"(?P<paren>\()?(?P<first>{_ADDRESS})\s*(?P<second>{_ADDRESS})?\s*")
+# One or two addresses in brackets (two on ppc: stack pointer and return address, the latter bare in its debugger).
+_PREFIX = re.compile(
+    rf"(?P<paren>\()?(?P<first>{_ADDRESS})\s*(?P<second>{_ADDRESS}|[0-9a-f]{{16}}(?=\s[A-Za-z_.][\w.]*\+0x))?\s*"
+)
 _SPARC = re.compile(r"\[(?P<address>[0-9a-f]{8,16}) :\s*(?P<rest>.*?)\s*\]?")
 _SPARC_CALLER = re.compile(r"Caller\[(?P<address>[0-9a-f]{8,16})\]: (?P<rest>.*)")
 _SYMBOL = r"(?:[A-Za-z_.$](?:[\w.$]|::)*(?<![.:])|0x[0-9a-f]{1,16})"

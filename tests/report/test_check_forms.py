@@ -80,11 +80,19 @@ def test_the_name_of_the_machine_before_the_text_of_a_warning(text: str, kind: K
     ],
 )
 def test_first_lines_of_reports_without_a_word_for_it(line: str, rule: str, kind: Kind) -> None:
-    report = _one(
-        f"[   10.500001] {line}\n[   10.500002] CPU: 2 PID: 91 Comm: loader Not tainted 6.1.4 #1\n"
-        "[   10.500003] Call Trace:\n[   10.500004]  <TASK>\n[   10.500005]  dump_stack_lvl+0x44/0x5c\n"
-        "[   10.500006]  lab_init+0x17/0x24 [lab]\n[   10.500007]  </TASK>\n[   12.600000] usb 1-1: new device\n"
-    )
+    lines = [
+        line,
+        "CPU: 2 PID: 91 Comm: loader Not tainted 6.1.4 #1",
+        "Call Trace:",
+        " <TASK>",
+        " dump_stack_lvl+0x44/0x5c",
+        " lab_init+0x17/0x24 [lab]",
+        " </TASK>",
+    ]
+    timed = "".join(f"[   10.50000{i}] {text}\n" for i, text in enumerate(lines))
+    bare = _one("\n".join([*lines, ""]))
+    assert (bare.title, bare.rule, bare.span.last_line) == (line, rule, 7)
+    report = _one(f"{timed}[   12.600000] usb 1-1: new device\n")
     assert (report.title, report.rule, report.kind) == (line, rule, kind)
     assert _functions(report) == ["dump_stack_lvl", "lab_init"]
     assert report.span.last_line == 7
@@ -154,3 +162,105 @@ def test_inlined_functions_of_early_symbolizers() -> None:
         ("lab_free", False, ("mm/lab.c:19",)),
     ]
     assert not report.damage
+
+
+def test_a_text_and_the_bug_behind_it_are_one_bug() -> None:
+    report = _one(
+        "[   21.000001] usercopy: Kernel memory overwrite attempt detected to SLUB object 'lab' (offset 0, size 65)!\n"
+        "[   21.000002] ------------[ cut here ]------------\n[   21.000003] kernel BUG at mm/usercopy.c:102!\n"
+        "[   21.000004] invalid opcode: 0000 [#1] PREEMPT SMP NOPTI\n"
+        "[   21.000005] CPU: 2 PID: 91 Comm: loader Not tainted 6.6.0 #1\n[   21.000006] Call Trace:\n"
+        "[   21.000007]  <TASK>\n"
+        "[   21.000008]  __check_object_size+0x16f/0x1c0\n[   21.000009]  lab_copy+0x16f/0x1c0 [lab]\n"
+        "[   21.000010]  </TASK>\n[   21.000011] ---[ end trace 0000000000000000 ]---\n"
+    )
+    assert (report.kind, report.rule, report.span.last_line) == (Kind.BUG, "usercopy", 11)
+    assert signature_of(report).interesting == "lab_copy"
+
+
+def test_undefined_behaviour_of_old_kernels() -> None:
+    rule = "=" * 80
+    report = _one(
+        f"{rule}\nUBSAN: Undefined behaviour in mm/lab.c:123:45\nindex 11 is out of range for type 'int [11]'\n"
+        "CPU: 1 PID: 91 Comm: loader Not tainted 4.19.12 #1\nCall Trace:\n dump_stack+0x44/0x5c\n"
+        f" ubsan_epilogue+0xcf/0x630\n lab_get+0x2f/0x40 [lab]\n{rule}\n"
+    )
+    assert (report.rule, report.fields["line"], report.span.last_line) == ("ubsan", 123, 9)
+    assert signature_of(report).interesting == "lab_get"
+
+
+def test_second_lines_of_one_record_without_a_time_belong_to_the_report() -> None:
+    report = _one(
+        "[   21.000002] BUG: KASAN: slab-use-after-free in lab_get+0x2f/0x40 [lab]\n"
+        "[   21.000003] Read of size 8 at addr ffff88810a0ca0c0 by task loader/91\n[   21.000004] Call Trace:\n"
+        "[   21.000005]  lab_get+0x2f/0x40 [lab]\n"
+        "[   21.000006] The buggy address belongs to the object at ffff88810a0ca0c0\n"
+        " which belongs to the cache kmalloc-64 of size 64\n"
+        "[   21.000007] The buggy address is located 0 bytes inside of\n"
+        " freed 64-byte region [ffff88810a0ca0c0, ffff88810a0ca100)\n"
+        "[   21.000008] Memory state around the buggy address:\n"
+    )
+    assert not report.damage
+    assert report.span.last_line == 9
+
+
+def test_file_names_with_quotes() -> None:
+    report = _one(
+        "BUG: Bad page state in process loader  pfn:12345\n"
+        "page: refcount:0 mapcount:0 mapping:ffff88003da1ac20 index:0x5 pfn:0x12345\n"
+        'aops:ext4_da_aops ino:20a1 dentry name:"a "b" c"\npage dumped because: non-NULL mapping\n'
+    )
+    page = report_json(report)["page"]
+    assert (page["aops"], page["ino"], page["dentry"]) == ("ext4_da_aops", "0x20a1", 'a "b" c')
+
+
+def test_the_debugger_of_powerpc() -> None:
+    report = _one(
+        "cpu 0x1c: Vector: 300 (Data Access) at [c000001ff74d36d0]\n    pc: c00000000047d72c: lab_irq+0xd4/0x2b0\n"
+        "    lr: c00000000047d8ac: lab_softirq+0x254/0x2b0\n    sp: c000001ff74d3960\n   msr: 9000000000009033\n"
+        "   dar: 1ffdbc0004\n dsisr: 42000000\n  current = 0xc000001ff73cca80\n"
+        "  paca    = 0xc000001ffffde600     irqmask: 0x03        irq_happened: 0x01\n"
+        "    pid   = 91, comm = swapper/28\n"
+        "[c000001ff74d3a50] c00000000047d8ac lab_softirq+0x254/0x2b0\n"
+        "[c000001ff74d3b40] c0000000000a1234 irq_exit+0x10c/0x110\n"
+    )
+    shown = report_json(report)
+    assert (report.kind, shown["cpu"], shown["pid"], shown["comm"]) == (Kind.OOPS, 28, 91, "swapper/28")
+    assert _functions(report) == ["lab_softirq", "irq_exit"]
+    assert signature_of(report).interesting == "lab_irq"
+
+
+@pytest.mark.parametrize(
+    ("task", "cpu", "release", "hardware"),
+    [
+        (
+            "CPU 3 \nPid: 10, comm: loader Tainted: P  2.6.38-8 #42-Ubuntu LAB Inc. Bench/0F0X",
+            3,
+            "2.6.38-8",
+            "LAB Inc. Bench/0F0X",
+        ),
+        ("CPU:    3\nPid: 10, comm: loader Tainted: P        (2.6.28.3 #2) Bench 755", 3, "2.6.28.3", "Bench 755"),
+        ("Pid: 10, comm: loader Tainted: P            3.4.0 #2", None, "3.4.0", None),
+    ],
+)
+def test_cpu_and_machine_of_old_oopses(task: str, cpu: int | None, release: str, hardware: str | None) -> None:
+    report = _one(
+        "BUG: unable to handle kernel NULL pointer dereference at 0000000000000010\nOops: 0000 [#1] SMP\n"
+        f"{task}\nRIP: 0010:[<ffffffffa014a000>]  [<ffffffffa014a000>] lab_x+0x180/0x1a0 [lab]\nCall Trace:\n"
+        " [<ffffffff81085e3a>] lab_work+0x11a/0x480\n"
+    )
+    shown = report_json(report)
+    assert (shown["cpu"], shown["pid"], shown["kernel"], shown["hardware"]) == (cpu, 10, release, hardware)
+
+
+def test_a_cpu_line_of_another_task_is_none_of_a_warning() -> None:
+    log = read_log(
+        b"[   10.500001] WARNING: CPU: 2 PID: 91 at mm/lab.c:1 lab_a+0x1/0x2\n[   10.500002] Modules linked in: lab\n"
+        b"[   10.500003] CPU: 1 PID: 92 Comm: puller Not tainted 6.1.0 #1\n[   10.500004] Call Trace:\n"
+        b"[   10.500005]  lab_b+0x1/0x2\n"
+    )
+    shown = [report_json(report) for report in log.reports]
+    assert [(s["kind"], s["cpu"], s["pid"], s["comm"]) for s in shown] == [
+        ("warning", 2, 91, None),
+        ("other", 1, 92, "puller"),
+    ]
