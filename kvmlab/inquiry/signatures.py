@@ -12,7 +12,7 @@ from kvmlab.inquiry.frame_rules import canonical_frame
 from kvmlab.report.records import Frame, Kind, Report
 
 # Registers that hold the place at which a trap struck, on the architectures that print it as a symbol.
-_TRAP_REGISTERS = ("RIP", "EIP", "pc", "PC", "NIP", "epc", "ERA", "era", "IP")
+_TRAP_REGISTERS = ("RIP", "EIP", "pc", "PC", "NIP", "epc", "ERA", "era", "IP", "TPC")
 _STALLS = frozenset({Kind.SOFT_LOCKUP, Kind.RCU_STALL})
 _TRAPS = frozenset({Kind.OOPS, Kind.BUG, Kind.WARNING, Kind.LIST_CORRUPTION, Kind.REFCOUNT}) | _STALLS
 # By what the kernel looks at a CPU that is stuck, and how it got there from the function that is.
@@ -124,7 +124,8 @@ def _trap_symbol(report: Report) -> Iterator[str]:
         yield where.split("+", 1)[0].split(" ", 1)[0]
     elif report.registers is not None and report.registers.mode != "user":
         symbols = report.registers.symbols
-        yield from (symbols[name].split("+", 1)[0] for name in _TRAP_REGISTERS if name in symbols)
+        # Decoders put the file behind the function.
+        yield from (re.split(r"[+ ]", symbols[name], maxsplit=1)[0] for name in _TRAP_REGISTERS if name in symbols)
 
 
 def _detail(report: Report) -> str:

@@ -122,6 +122,10 @@ _OLD_32 = re.compile(
 )
 # What klogd makes of an address, in front of what the kernel printed.
 _KLOGD = re.compile(r"\[:?[\w.:]{1,128}(?:[+-]\d{1,10}/(?:-?\d{1,10}))\]\s*")
+_KLOGD_ITEM = re.compile(
+    r"\[(?::?(?P<module>[\w-]{1,64}):)?(?P<sym>[A-Za-z_][\w.]{1,127})\+(?P<off>\d{1,7})/(?P<size>\d{1,7})\]\s*"
+)
+_KLOGD_ROW = re.compile(r"(?:\[(?::?[\w-]{1,64}:)?[A-Za-z_][\w.]{1,127}\+\d{1,7}/\d{1,7}\]\s*){1,16}")
 _SEVERAL = re.compile(
     rf"(?:{_ADDRESS}\s*(?:\? )?{_SYMBOL}\+0x[0-9a-f]{{1,16}}/0x[0-9a-f]{{1,16}}(?:\s\[[\w-]{{1,64}}\])?\s*){{2,32}}"
 )
@@ -168,7 +172,7 @@ def match_stack_line(text: str, inside: bool = False) -> StackLine | None:
         else:
             break
         rest = rest[found.end() :]
-    if rest.startswith("[") and (found := _KLOGD.match(rest)):
+    if rest.startswith("[") and not _KLOGD_ROW.fullmatch(rest) and (found := _KLOGD.match(rest)):
         rest = rest[found.end() :]
     if not rest:
         return StackLine(tuple(items), True) if items else None
@@ -208,6 +212,11 @@ def _entries(rest: str, inside: bool) -> tuple[tuple[Entry, ...], bool] | None:
             entry = replace(entry, reliable=False)
         unresolved = inside and shown.startswith("[<") and entry.function.startswith("0x")
         return (entry,), entry.offset is not None or found["second"] is not None or unresolved
+    if _KLOGD_ROW.fullmatch(rest):
+        items = _KLOGD_ITEM.finditer(rest)
+        return tuple(
+            Entry(item["sym"], int(item["off"]), int(item["size"]), item["module"], address=None) for item in items
+        ), True
     if found := _INLINED_OLD.fullmatch(rest):
         return (Entry(found["sym"], source=(found["file"],), inlined=True, reliable=found["unrel"] is None),), True
     if found := _INLINED_BY.fullmatch(rest):

@@ -264,3 +264,35 @@ def test_a_cpu_line_of_another_task_is_none_of_a_warning() -> None:
         ("warning", 2, 91, None),
         ("other", 1, 92, "puller"),
     ]
+
+
+def test_traces_of_klogd_on_one_line() -> None:
+    report = _one(
+        "Unable to handle kernel NULL pointer dereference at virtual address 00000014\nOops: 0000\nCPU:    0\n"
+        "EFLAGS: 00010282\neax: 00000000   ebx: c1a2b3c4   ecx: 00000001   edx: 00000002\n"
+        "Process loader (pid: 91, stackpage=c15f1000)\nStack: c1a2b3c4 c1a2b3c4 f7c0e000 f7c0e0a0 \n"
+        "Call Trace:    [lab_scan+672/880] [:lab:lab_shrink+88/96] [kernel_thread+43/56]\nCode: 8b 50 14 \n"
+    )
+    assert report.call_trace is not None
+    shown = [(f.function, f.offset, f.size, f.module) for f in report.call_trace.frames]
+    assert shown == [
+        ("lab_scan", 672, 880, None),
+        ("lab_shrink", 88, 96, "lab"),
+        ("kernel_thread", 43, 56, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "RIP: 0010:lab_read (mm/lab.c:123 (discriminator 3)) lab",
+        "RIP: 0010:lab_read+0x10/0x20 [lab]",
+        "TPC: <lab_read+0x10/0x20 [lab]>",
+    ],
+)
+def test_the_function_that_a_trap_struck_names_the_family(place: str) -> None:
+    report = _one(
+        "Unable to handle kernel NULL pointer dereference at virtual address 00000014\nOops: 0000 [#1]\n"
+        f"CPU: 2 PID: 91 Comm: loader Not tainted 6.6.0 #1\n{place}\nCall Trace:\n lab_ioctl+0x1/0x2 [lab]\n"
+    )
+    assert signature_of(report).functions == ("lab_read", "lab_ioctl")
