@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from kvmlab.report.details import Detail, match_detail
+from kvmlab.report.interleave import Waiting
 from kvmlab.report.lines import LINE_LENGTH, PAGE_PARTS, Line, Part, classify
 from kvmlab.report.open_splat import BOTTOM, TEXT_LIMIT, OpenSplat, Splat
 from kvmlab.report.records import CpuLine, Kind
@@ -67,7 +68,7 @@ def find_splats(records: Iterable[Record], order: Sequence[int] | None = None) -
             current = streams.setdefault(caller, _Stream(caller)) if found is None else found
         yield from current.feed(index, record)
     for stream in streams.values():
-        yield from stream.close()
+        yield from stream.end()
 
 
 def _in_order(records: Iterable[Record], order: Sequence[int]) -> Iterator[tuple[int, Record]]:
@@ -83,6 +84,7 @@ class _Stream:
         self.open: OpenSplat | None = None
         self.before: Record | None = None
         self.rule: Line | None = None
+        self.waiting = Waiting()
 
     def feed(self, index: int, record: Record) -> Iterator[Splat]:
         """Reads one record; yields the splats that end with it or before it."""
@@ -107,6 +109,8 @@ class _Stream:
             self.open.add(line)
             self.before = record
             return
+        if self.waiting.splats:
+            yield from self._turn(line)
         if line.part is Part.TITLE:
             yield from self._title(line)
         elif line.part is Part.CUT_HERE:
@@ -132,6 +136,26 @@ class _Stream:
         splat, self.open = self.open, None
         if splat is not None and splat.is_report:
             yield splat.close(self.caller)
+
+    def end(self) -> Iterator[Splat]:
+        """Ends all that this caller printed."""
+        yield from self.close()
+        yield from self._closed(self.waiting.splats)
+
+    def _closed(self, splats: Iterable[OpenSplat]) -> Iterator[Splat]:
+        yield from (splat.close(self.caller) for splat in splats if splat.is_report)
+
+    def _turn(self, line: Line) -> Iterator[Splat]:
+        """Goes on with a report that another one broke into, if a line is of it."""
+        yield from self._closed(self.waiting.ended(self.open, line.index))
+        splat = self.waiting.take(self.open, line) if self.waiting.splats else None
+        if splat is None:
+            return
+        if self.open is not None and Part.CPU not in self.open.seen:
+            self.waiting.put(self.open)
+            self.open = None
+        yield from self.close()
+        self.open = splat
 
     def _read(self, index: int, record: Record) -> Line:
         text = record.text[:LINE_LENGTH].strip()
@@ -160,6 +184,9 @@ class _Stream:
                 splat.reopen()
             return
         rule = self.rule
+        if self.caller is None and splat is not None and self.waiting.holds_back(splat, row):
+            self.open = None
+        self.waiting.broken = False
         yield from self.close()
         self.open = splat = OpenSplat(title=row, found=found, kind=row.kind)
         if rule is not None and row.framed:
