@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 from kvmlab.kernel.bad_page_reasons import Stage, reasons
 from kvmlab.report import registers
 from kvmlab.report.build_page import PageBuilder
+from kvmlab.report.build_task import cpu_number, hung_task_line, machine_of, of_hung_task
 from kvmlab.report.build_trace import TraceBuilder
-from kvmlab.report.cpu_line import machine_of, match_cpu_line, match_hardware, match_process
+from kvmlab.report.cpu_line import match_cpu_line, match_hardware, match_process
 from kvmlab.report.details import Detail
 from kvmlab.report.lines import PAGE_PARTS, Line, Part
 from kvmlab.report.modules import parse_modules
@@ -25,7 +25,6 @@ from kvmlab.text.span import Span
 _DECIMAL_FIELDS = frozenset(
     {"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die", "jiffies"}
 )
-_CPU_NUMBER = re.compile(r"^\s*CPU:? {1,5}(?P<cpu>\d{1,5})\s*$|EFLAGS: [0-9a-f]{8} CPU: (?P<flagged>\d{1,5})$")
 _CALLERS = "Caller"
 _USER_REGISTERS = "user-mode RIP, Code, RSP and register lines"
 
@@ -179,11 +178,9 @@ class _Builder:
         elif part is Part.DETAIL and isinstance(data, Detail):
             self.trace_name = data.found if data.names else self.trace_name
             self.task = self.task or match_process(line.record.text)
-            self._take_number(line)
+            self._take_fields({"cpu": cpu_number(line.record.text)})
             if data.name == "hung_task_note" and self.splat.kind is Kind.HUNG_TASK and self.cpu is None:
-                # Taint and release stand alone: the task is named by the title.
-                self.cpu = match_cpu_line(f"Pid: 0, comm: - {line.record.text.strip()}", span)
-                self._name_task()
+                self.cpu = hung_task_line(line.record.text, span, self.fields)
 
     def _take_fields(self, found: dict[str, str | Any]) -> None:
         for key, shown in found.items():
@@ -202,30 +199,13 @@ class _Builder:
                 self.cpu = line.data
                 self.machine = machine_of(line.data, line.record.text.strip())
                 if self.splat.kind is Kind.HUNG_TASK:
-                    self._name_task()
+                    self.cpu = of_hung_task(line.data, self.fields)
             if self.traces and self.traces[-1].header is None and self.traces[-1].name is not None:
                 # What a name stood for has ended: arm prints the entries of the report itself without a header.
                 self.fresh = bool(self.traces[-1].frames)
         elif self.cpu is not None:
             again = match_cpu_line(line.data, self.cpu.span | line.record.span)
             self.cpu = again or self.cpu
-
-    def _take_number(self, line: Line) -> None:
-        """The number of the CPU, which oopses to 3.8 print on a line of its own or behind the flags of i386."""
-        if found := _CPU_NUMBER.search(line.record.text):
-            self._take_fields({"cpu": found["cpu"] or found["flagged"]})
-
-    def _name_task(self) -> None:
-        """The task that hangs, in place of the watchdog that prints the report."""
-        if self.cpu is not None:
-            pid, comm = self.fields.get("pid"), self.fields.get("comm")
-            self.cpu = replace(
-                self.cpu,
-                cpu=None,
-                uid=None,
-                pid=pid if isinstance(pid, int) else None,
-                comm=None if comm is None else str(comm),
-            )
 
     def _take_hardware(self, line: Line) -> None:
         if line.rest and self.hardware is not None:
@@ -262,7 +242,7 @@ class _Builder:
             else:
                 self.code.append(line.data)
         else:
-            self._take_number(line)
+            self._take_fields({"cpu": cpu_number(line.record.text)})
             self.blocks[-1].lines.append((line.data, line.record.span))
 
     def _own_trace(self) -> tuple[CallTrace | None, tuple[CallTrace, ...]]:

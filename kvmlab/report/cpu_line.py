@@ -171,26 +171,8 @@ def match_hardware(text: str, span: Span) -> Hardware | None:
     if bios is None:
         return Hardware(shown, None, None, None, None, None, span)
     machine, slash, board = bios["machine"].rpartition("/")
-    vendor, product = _vendor(machine if slash else bios["machine"])
+    vendor, product = vendor_and_product(machine if slash else bios["machine"])
     return Hardware(shown, vendor, product, board if slash else None, bios["version"] or None, bios["date"], span)
-
-
-def machine_of(line: CpuLine, text: str) -> Hardware | None:
-    """The machine that kernels to 3.8 name behind the release in the line of an oops; None if there is none.
-
-    Args:
-        line: the line.
-        text: its text.
-
-    >>> text = "Pid: 10, comm: kvm Tainted: P 2.6.38-8-server #42-Ubuntu Dell Inc. PowerEdge R610/0F0XJ6"
-    >>> machine_of(match_cpu_line(text, Span(0, 0, 1, 1)), text).board
-    '0F0XJ6'
-    """
-    if not text.startswith("Pid: ") or not line.version_tail or line.build_id or _PREEMPT.search(line.version_tail):
-        return None
-    machine, slash, board = line.version_tail.rpartition("/")
-    vendor, product = _vendor(machine if slash else line.version_tail)
-    return Hardware(line.version_tail, vendor, product, board if slash else None, None, None, line.span)
 
 
 def match_process(text: str) -> tuple[str, int] | None:
@@ -245,7 +227,7 @@ def _preempt(tail: str | None) -> str | None:
     return None if found is None else found["model"]
 
 
-def _vendor(machine: str) -> tuple[str | None, str | None]:
+def vendor_and_product(machine: str) -> tuple[str | None, str | None]:
     words = machine.split(" ")
     cut = 1
     for i, word in enumerate(words[:_COMPANY_WORDS], 1):
