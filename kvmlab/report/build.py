@@ -9,7 +9,14 @@ from typing import Any
 from kvmlab.kernel.bad_page_reasons import Stage, reasons
 from kvmlab.report import registers
 from kvmlab.report.build_page import PageBuilder
-from kvmlab.report.build_task import cpu_number, hung_task_line, machine_of, of_hung_task
+from kvmlab.report.build_task import (
+    cpu_number,
+    hung_task_line,
+    is_of_title,
+    machine_of,
+    of_hung_task,
+    of_soft_lockup,
+)  # fmt: skip
 from kvmlab.report.build_trace import TraceBuilder
 from kvmlab.report.cpu_line import match_cpu_line, match_hardware, match_process
 from kvmlab.report.details import Detail
@@ -195,11 +202,13 @@ class _Builder:
     def _take_cpu(self, line: Line) -> None:
         if not line.rest:
             self.page.end_owner()
-            if self.cpu is None:
+            if self.cpu is None or (self.splat.kind is Kind.SOFT_LOCKUP and is_of_title(line.data, self.fields)):
                 self.cpu = line.data
                 self.machine = machine_of(line.data, line.record.text.strip())
                 if self.splat.kind is Kind.HUNG_TASK:
                     self.cpu = of_hung_task(line.data, self.fields)
+                elif self.splat.kind is Kind.SOFT_LOCKUP:
+                    self.cpu = of_soft_lockup(line.data, self.fields)
             if self.traces and self.traces[-1].header is None and self.traces[-1].name is not None:
                 # What a name stood for has ended: arm prints the entries of the report itself without a header.
                 self.fresh = bool(self.traces[-1].frames)

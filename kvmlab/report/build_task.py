@@ -50,6 +50,30 @@ def of_hung_task(line: CpuLine, fields: Mapping[str, str | int]) -> CpuLine:
     return replace(line, cpu=None, uid=None, pid=pid if isinstance(pid, int) else None, comm=shown)
 
 
+def is_of_title(line: CpuLine, fields: Mapping[str, str | int]) -> bool:
+    """Whether a CPU line is of the CPU and the task that a title names.
+
+    Args:
+        line: the line.
+        fields: what the title says.
+    """
+    named = (fields.get("cpu"), fields.get("pid"))
+    return None not in named and named == (line.cpu, line.pid)
+
+
+def of_soft_lockup(line: CpuLine, fields: Mapping[str, str | int]) -> CpuLine:
+    """A CPU line with the CPU and the task that the title says are stuck, should the line be of another CPU.
+
+    Args:
+        line: the line; kernels to 3.8 print one that names no CPU.
+        fields: what the title says.
+    """
+    cpu, pid, comm = (fields.get(name) for name in ("cpu", "pid", "comm"))
+    if line.cpu is None or is_of_title(line, fields) or not (isinstance(cpu, int) and isinstance(pid, int)):
+        return line
+    return replace(line, cpu=cpu, uid=None, pid=pid, comm=None if comm is None else str(comm))
+
+
 def machine_of(line: CpuLine, text: str) -> Hardware | None:
     """The machine that kernels to 3.8 name behind the release in the line of an oops; None if there is none.
 

@@ -163,3 +163,21 @@ def test_what_a_stalled_cpu_was_at_names_the_family() -> None:
     )
     signatures = [signature_of(_one(text)) for text in (x86, arm64)]
     assert [(s.functions, s.interesting) for s in signatures] == [(("lab_spin",), "lab_spin")] * 2
+
+
+def test_the_title_of_a_soft_lockup_says_which_cpu_is_stuck() -> None:
+    log = read_log(
+        b"[  300.000001] watchdog: BUG: soft lockup - CPU#6 stuck for 26s! [kworker/6:1:912]\n"
+        b"[  300.000002] watchdog: BUG: soft lockup - CPU#7 stuck for 26s! [kworker/7:1:913]\n"
+        b"[  300.000003] Modules linked in: lab\n"
+        b"[  300.000004] CPU: 6 PID: 912 Comm: kworker/6:1 Not tainted 6.1.7 #1\n"
+        b"[  300.000005] Call trace:\n[  300.000006]  lab_a+0x64/0x3c0\n"
+    )
+    shown = [report_json(report) for report in log.reports]
+    assert [(s["cpu"], s["pid"], s["comm"]) for s in shown] == [(6, 912, "kworker/6:1"), (7, 913, "kworker/7:1")]
+    more = read_log(
+        b"[  300.000002] watchdog: BUG: soft lockup - CPU#7 stuck for 26s! [kworker/7:1:913]\n"
+        b"[  300.000004] CPU: 6 PID: 912 Comm: kworker/6:1 Not tainted 6.1.7 #1\n"
+        b"[  300.000005] CPU: 7 PID: 913 Comm: kworker/7:1 Tainted: G        W          6.1.7 #1\n"
+    )
+    assert report_json(more.reports[0])["taint"] == "GW"
