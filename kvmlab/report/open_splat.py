@@ -171,7 +171,9 @@ class OpenSplat:
                 self.foreign.append(other)
         self.pending.clear()
         self.lines.append(line)
-        self.seen.add(line.part)
+        if line.part is not Part.STACK or not self.owner:
+            # The stacks of page_owner are of the page dump, and not of the body that follows it.
+            self.seen.add(line.part)
         if line.record.time_ns is not None:
             self.time_ns = line.record.time_ns
         if line.part is Part.TRACE:

@@ -176,3 +176,41 @@ def test_file_names_with_quotes() -> None:
     )
     page = report_json(report)["page"]
     assert (page["aops"], page["ino"], page["dentry"]) == ("ext4_da_aops", "0x20a1", 'a "b" c')
+
+
+@pytest.mark.parametrize("tail", ["page last free pid 7 tgid 7 stack trace:", "page_owner free stack trace missing"])
+def test_both_stacks_of_the_owner_of_a_page_that_is_not_bad(tail: str) -> None:
+    report = _one(
+        "[   10.500001] page: refcount:1 mapcount:0 mapping:0000000000000000 index:0x0 pfn:0x18b00e\n"
+        "[   10.500002] flags: 0x5ffffe00000000(node=0|zone=2|lastcpupid=0xfffff)\n"
+        "[   10.500003] page dumped because: unmovable page\n[   10.500004] page_owner tracks the page as allocated\n"
+        "[   10.500005] page last allocated via order 0, migratetype Unmovable, gfp_mask 0xcc0(GFP_KERNEL), pid 1,"
+        " tgid 1 (swapper/0), ts 1234567, free_ts 0\n[   10.500006]  post_alloc_hook+0x1/0x2\n"
+        f"[   10.500007]  lab_alloc+0x1/0x2 [lab]\n[   10.500008] {tail}\n[   10.500009]  lab_free+0x1/0x2 [lab]\n"
+    )
+    owner = report_json(report)["page_owner"]
+    free = tail.endswith(":")
+    assert report.kind is Kind.PAGE_DUMP
+    assert [frame["function"] for frame in owner["allocation_stack"]] == ["post_alloc_hook", "lab_alloc"]
+    assert [frame["function"] for frame in owner["free_stack"]] == (["lab_free"] if free else [])
+    assert (owner["free_pid"], owner["notes"]) == ((7, []) if free else (None, [tail]))
+
+
+def test_a_bug_behind_the_owner_of_its_page() -> None:
+    report = _one(
+        "[   10.500001] page: refcount:1 mapcount:0 mapping:0000000000000000 index:0x0 pfn:0x18b00e\n"
+        "[   10.500002] flags: 0x5ffffe00000000(node=0|zone=2|lastcpupid=0xfffff)\n"
+        "[   10.500003] page dumped because: VM_BUG_ON_PAGE(PageTail(page))\n"
+        "[   10.500004] page_owner tracks the page as freed\n"
+        "[   10.500005] page last allocated via order 0, migratetype Unmovable, gfp_mask 0xcc0(GFP_KERNEL), pid 1,"
+        " tgid 1 (swapper/0), ts 1234567, free_ts 1234599\n[   10.500006]  lab_alloc+0x1/0x2 [lab]\n"
+        "[   10.500007] page last free pid 7 tgid 7 stack trace:\n[   10.500008]  lab_free+0x1/0x2 [lab]\n"
+        "[   10.500009] ------------[ cut here ]------------\n[   10.500010] kernel BUG at mm/lab.c:184!\n"
+        "[   10.500011] Oops: invalid opcode: 0000 [#1] SMP NOPTI\n"
+        "[   10.500012] CPU: 2 UID: 0 PID: 91 Comm: loader Not tainted 6.12.0 #1\n[   10.500013] Call Trace:\n"
+        "[   10.500014]  <TASK>\n[   10.500015]  lab_use+0x1/0x2 [lab]\n[   10.500016]  </TASK>\n"
+        "[   10.500017] ---[ end trace 0000000000000000 ]---\n"
+    )
+    assert (report.kind, report.span.first_line, report.span.last_line) == (Kind.BUG, 1, 17)
+    assert _functions(report) == ["lab_use"]
+    assert report_json(report)["page_owner"]["free_pid"] == 7
