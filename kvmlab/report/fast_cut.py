@@ -18,7 +18,7 @@ from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_hints import fits
 from kvmlab.report.fast_joint import joint_rows
 from kvmlab.report.fast_lexicon import Lexicon
-from kvmlab.report.fast_meaning import DIGITS, MAX_ENTRIES, PREFIX_BYTES, Template
+from kvmlab.report.fast_meaning import DIGITS, MAX_ENTRIES, MAX_TEMPLATES, PREFIX_BYTES, Template
 from kvmlab.report.fast_steps import Attempt
 from kvmlab.report.fast_whole import KNOWN, MOST_LINES, Whole, Wholes
 
@@ -115,6 +115,8 @@ class Cutter:
         self._attempt = attempt
         self._wholes = Wholes(attempt)
         self._forms: dict[bytes, _Form | None] = {}
+        # Prefixes of titles, as many as templates can be.
+        self._shapes: list[bytes] = []
 
     def cut(self, text: bytes, titles: Iterable[int], size: int, styles: list[str]) -> Cuts:
         """The reports that can be read as wholes.
@@ -157,24 +159,28 @@ class Cutter:
         found = None
         if isinstance(template, Template) and template.shape == shape:
             found = _Form.of(template)
+            if len(self._shapes) < MAX_TEMPLATES:
+                self._shapes.append(shape)
         if len(self._forms) < MAX_ENTRIES:
             self._forms[shape] = found
         return found
 
     def _read(self, text: bytes, start: int, stop: int, form: _Form, styles: list[str]) -> _Cut | None:
         template = form.template
-        width = len(template.shape)
         title, *lines = text[start : stop - 1].split(b"\n")
         n = len(lines)
         # A line without a prefix below the last one could be its rest.
-        if n >= MOST_LINES or (
-            text[stop : stop + 1] != b"\n" and text[stop : stop + width].translate(DIGITS) != template.shape
-        ):
+        if n >= MOST_LINES or (text[stop : stop + 1] != b"\n" and not self._has_prefix(text, stop, template)):
             return None
         if template.style not in styles:
             styles.append(template.style)
         whole = self._wholes.read(title, list(map(form.message, lines)), template, styles.index(template.style))
         return None if whole is None else _Cut(start, start + len(title) + 1, stop, n, whole)
+
+    def _has_prefix(self, text: bytes, at: int, template: Template) -> bool:
+        """Whether a line has the prefix of a template, or that of another report's title."""
+        shown = text[at : at + PREFIX_BYTES].translate(DIGITS)
+        return shown.startswith(template.shape) or shown.startswith(tuple(self._shapes))
 
 
 def _sure(text: bytes, cuts: list[_Cut], form: _Form, style: int) -> tuple[Any, Any]:

@@ -86,7 +86,13 @@ def places(text: bytes, data: Any, word: bytes) -> Any:
         word: the word; it is known by its rarest byte.
     """
     at = min(range(len(word)), key=lambda i: (chr(word[i]).isalnum(), word[i] in b" :[]()-._", i))
-    found = rare(text, data, word[at]) - at
+    limit, last = len(data) // _RARE + 1, len(word) - 1
+    found = _all_of(text, word[at : at + 1], limit, len(data)) - at
+    if len(found) == limit:
+        # Its first and its last byte together are rarer.
+        both = data[: len(data) - last] == word[0]
+        both &= data[last:] == word[last]
+        found = sparse(both)
     found = found[(found >= 0) & (found + len(word) <= len(data))]
     for i, byte in enumerate(word):
         found = found[data[found + i] == byte]
