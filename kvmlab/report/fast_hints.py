@@ -17,7 +17,7 @@ _RARE = 1024
 # What is rarer than that is looked at one by one.
 _FEW = 512
 # Bytes that are looked at together: what is made of them is small, and its memory used again.
-_BLOCK = 1 << 16
+_BLOCK = 1 << 17
 
 
 def digits_zeroed(words: Any) -> Any:
