@@ -207,7 +207,7 @@ def _sure(text: bytes, cuts: list[_Cut], form: _Form, style: int) -> tuple[Any, 
     rows[:, r.TRACE_AT] = starts[traces] - starts[first] + begins
     rows[:, r.STYLE], rows[:, r.TIME_US] = style, _times(shown, form.template)
     sure = np.ones(len(cuts), bool)
-    sure[np.unique(which[~good])] = False
+    sure[which[~good]] = False
     return rows[sure], np.array(begins)[sure]
 
 
