@@ -187,10 +187,8 @@ def _sure(text: bytes, cuts: list[_Cut], form: _Form, style: int) -> tuple[Any, 
     """Rows and starts of the reports of which all lines have the prefix of the title, but for fractions of seconds."""
     width = len(form.template.shape)
     titles, begins, stops, lines, wholes = zip(*cuts, strict=True)
-    body = b"".join([*(text[start:stop] for start, stop in zip(begins, stops, strict=True)), bytes(256)])
-    data = np.frombuffer(body, np.uint8)
-    starts = np.append(0, np.flatnonzero(data[:-256] == 10)[:-1] + 1)
-    if len(starts) != sum(lines):
+    data, starts = _lines_of(text, np.array(begins), np.array(stops), np.array(lines))
+    if starts is None:
         return np.empty((0, r.N_COLUMNS), np.int64), np.empty(0, np.int64)
     shown = np.zeros((len(cuts), width + -width % 8), np.uint8)
     shown[:, :width] = np.frombuffer(b"".join([text[at : at + width] for at in titles]), np.uint8).reshape(-1, width)
@@ -209,6 +207,22 @@ def _sure(text: bytes, cuts: list[_Cut], form: _Form, style: int) -> tuple[Any, 
     sure = np.ones(len(cuts), bool)
     sure[which[~good]] = False
     return rows[sure], np.array(begins)[sure]
+
+
+def _lines_of(text: bytes, begins: Any, stops: Any, lines: Any) -> tuple[Any, Any]:
+    """Bytes, and where in them the lines of stretches of a text begin; None if a stretch has not so many lines."""
+    if 2 * (stops - begins).sum() > len(text):
+        # Most of the text.
+        data = np.frombuffer(text, np.uint8)
+        feeds = np.append(0, np.flatnonzero(data == 10) + 1)
+        first = np.searchsorted(feeds, begins)
+        if (feeds[np.minimum(first + lines, len(feeds) - 1)] != stops).any():
+            return data, None
+        return data, feeds[np.repeat(first - np.cumsum(lines) + lines, lines) + np.arange(lines.sum())]
+    body = b"".join([*(text[a:b] for a, b in zip(begins.tolist(), stops.tolist(), strict=True)), bytes(256)])
+    data = np.frombuffer(body, np.uint8)
+    starts = np.append(0, np.flatnonzero(data[:-256] == 10)[:-1] + 1)
+    return data, starts if len(starts) == lines.sum() else None
 
 
 def _rows(wholes: Sequence[Whole]) -> Any:
