@@ -9,6 +9,14 @@ from typing import Any
 from kvmlab.kernel.bad_page_reasons import Stage, reasons
 from kvmlab.report import registers
 from kvmlab.report.build_page import PageBuilder
+from kvmlab.report.build_task import (
+    cpu_number,
+    hung_task_line,
+    is_of_title,
+    machine_of,
+    of_hung_task,
+    of_soft_lockup,
+)  # fmt: skip
 from kvmlab.report.build_trace import TraceBuilder
 from kvmlab.report.cpu_line import match_cpu_line, match_hardware, match_process
 from kvmlab.report.details import Detail
@@ -21,7 +29,9 @@ from kvmlab.report.report_damage import open_stacks, report_damage
 from kvmlab.report.stack import StackLine
 from kvmlab.text.span import Span
 
-_DECIMAL_FIELDS = frozenset({"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die"})
+_DECIMAL_FIELDS = frozenset(
+    {"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die", "jiffies"}
+)
 _CALLERS = "Caller"
 _USER_REGISTERS = "user-mode RIP, Code, RSP and register lines"
 
@@ -53,6 +63,7 @@ class _Builder:
         self.unloaded: list[str] = []
         self.cpu: CpuLine | None = None
         self.hardware: Hardware | None = None
+        self.machine: Hardware | None = None
         self.workqueue: str | None = None
         self.verbose: str | None = None
         self.code: list[str] = []
@@ -106,7 +117,7 @@ class _Builder:
             modules=parse_modules(self.modules, self.unloaded) if self.modules else None,
             cpu_line=self.cpu,
             taint_verbose=self.verbose,
-            hardware=self.hardware,
+            hardware=self.hardware or self.machine,
             workqueue=self.workqueue,
             call_trace=own,
             registers=blocks[0] if blocks else None,
@@ -135,7 +146,9 @@ class _Builder:
                 self.blocks[-1].user = self.blocks[-1].user or closes
         if part is Part.TITLE:
             self.titles.append(line)
-            self._take_fields(data[1].groupdict())
+            if not (data[0].late and self.splat.kind is Kind.HUNG_TASK):
+                # What the watchdog says behind the trace is about the CPU that the watchdog ran on.
+                self._take_fields(data[1].groupdict())
             if data[0].late:
                 self.trace_name = line.record.text.strip()
         elif part is Part.PAGE_REST and "header_pfn" in data:
@@ -143,7 +156,9 @@ class _Builder:
         elif part in PAGE_PARTS or part is Part.OWNER:
             self.page.take(line)
         elif part is Part.MODULES:
-            self.modules.append((data, span))
+            if line.rest or not self.modules:
+                # A soft lockup to 3.8 prints the list twice.
+                self.modules.append((data, span))
         elif part is Part.UNLOADED:
             self.unloaded.append(data)
         elif part is Part.CPU:
@@ -172,10 +187,16 @@ class _Builder:
         elif part is Part.DETAIL and isinstance(data, Detail):
             self.trace_name = data.found if data.names else self.trace_name
             self.task = self.task or match_process(line.record.text)
+            self._take_fields({"cpu": cpu_number(line.record.text)})
+            if data.name == "hung_task_note" and self.splat.kind is Kind.HUNG_TASK and self.cpu is None:
+                self.cpu = hung_task_line(line.record.text, span, self.fields)
 
     def _take_fields(self, found: dict[str, str | Any]) -> None:
         for key, shown in found.items():
             if shown is None or key in self.fields:
+                continue
+            if key == "cpu_hex":
+                self.fields["cpu"] = int(shown, 16)
                 continue
             number = decimal_number(shown) if key in _DECIMAL_FIELDS else None
             self.fields[key] = shown if number is None else number
@@ -183,22 +204,23 @@ class _Builder:
     def _take_cpu(self, line: Line) -> None:
         if not line.rest:
             self.page.end_owner()
-            self.cpu = self.cpu or line.data
+            if self.cpu is None or (self.splat.kind is Kind.SOFT_LOCKUP and is_of_title(line.data, self.fields)):
+                self.cpu = line.data
+                self.machine = machine_of(line.data, line.record.text.strip())
+                if self.splat.kind is Kind.HUNG_TASK:
+                    self.cpu = of_hung_task(line.data, self.fields)
+                elif self.splat.kind is Kind.SOFT_LOCKUP:
+                    self.cpu = of_soft_lockup(line.data, self.fields)
             if self.traces and self.traces[-1].header is None and self.traces[-1].name is not None:
                 # What a name stood for has ended: arm prints the entries of the report itself without a header.
                 self.fresh = bool(self.traces[-1].frames)
         elif self.cpu is not None:
-            joined = f"{self._cpu_text()} {line.data}"
-            again = match_cpu_line(joined, self.cpu.span | line.record.span)
+            again = match_cpu_line(line.data, self.cpu.span | line.record.span)
             self.cpu = again or self.cpu
-
-    def _cpu_text(self) -> str:
-        return next((line.record.text.strip() for line in self.splat.lines if line.part is Part.CPU), "")
 
     def _take_hardware(self, line: Line) -> None:
         if line.rest and self.hardware is not None:
-            text = f"Hardware name: {self.hardware.text} {line.data}"
-            self.hardware = match_hardware(text, self.hardware.span | line.record.span) or self.hardware
+            self.hardware = match_hardware(line.data, self.hardware.span | line.record.span) or self.hardware
         elif self.hardware is None:
             self.hardware = line.data
 
@@ -231,6 +253,7 @@ class _Builder:
             else:
                 self.code.append(line.data)
         else:
+            self._take_fields({"cpu": cpu_number(line.record.text)})
             self.blocks[-1].lines.append((line.data, line.record.span))
 
     def _own_trace(self) -> tuple[CallTrace | None, tuple[CallTrace, ...]]:
@@ -270,7 +293,8 @@ class _Builder:
         missing += [f"</{stack}> marker" for stack in reversed(open_stacks(self.splat, trace))]
         last = trace.frames[-1].function if trace is not None and trace.frames else ""
         # Kernels that print the address of each entry (to 4.9) print no registers behind it.
-        new = trace is not None and bool(trace.frames) and trace.frames[-1].address is None
+        # Sanitizers print entries that they kept, without a header and without registers.
+        new = trace is not None and trace.header is not None and bool(trace.frames) and trace.frames[-1].address is None
         if new and last.startswith("entry_SYSCALL_64") and not any(block.mode == "user" for block in blocks):
             missing.append(f"{_USER_REGISTERS} that follow {last}")
         return tuple(missing)

@@ -65,7 +65,7 @@ def report_json(report: Report, source: int = 0) -> dict[str, Any]:
         "timestamp": report.timestamp,
         "last_timestamp": report.last_timestamp,
         "caller": report.caller,
-        "cpu": cpu.cpu if cpu is not None else _number(report.fields.get("cpu")),
+        "cpu": cpu.cpu if cpu is not None and cpu.cpu is not None else _number(report.fields.get("cpu")),
         "pid": cpu.pid if cpu is not None else _number(report.fields.get("pid")),
         "comm": _comm(report),
         "kernel": None if cpu is None or cpu.release is None else cpu.release.text,

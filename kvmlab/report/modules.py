@@ -17,6 +17,8 @@ _CONTINUATION = re.compile(
     r"(?:[A-Za-z0-9_][\w-]{0,63}(?:\([A-Z]{0,16}[+-]?\))?(?::\d{1,10})?(?:[ \t]+|$))*"
     r"(?:\[last unloaded:[^\]]*\]?)?[ \t]*"
 )
+# What kernels to 3.8 print before or behind the list, `CPU 2`.
+_CPU_ALONE = re.compile(r"CPU \d{1,5}")
 
 
 def match_modules(text: str) -> str | None:
@@ -38,6 +40,8 @@ def is_continuation(text: str) -> bool:
     (True, False)
     """
     stripped = text.strip()
+    if _CPU_ALONE.fullmatch(stripped):
+        return False
     return bool(stripped) and (_CONTINUATION.fullmatch(stripped) is not None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from kvmlab.report.details import Detail
 from kvmlab.report.lines import Line, Part
 from kvmlab.report.records import Kind
 from kvmlab.report.stack import Entry, StackLine
@@ -108,6 +109,11 @@ class OpenSplat:
         return self.seen.isdisjoint(_BODY)
 
     @property
+    def in_text(self) -> bool:
+        """Whether the text of a warning may follow: kernels to 3.10 print the name of the machine before it."""
+        return self.kind is Kind.WARNING and self.seen.isdisjoint(_BODY - {Part.HARDWARE})
+
+    @property
     def reason(self) -> str:
         """The reason that its page dump gives, empty if there is none."""
         return next((line.data for line in reversed(self.lines) if line.part is Part.REASON), "")
@@ -146,9 +152,9 @@ class OpenSplat:
         """Whether what stands before a line is the text of a warning, which kernels to 4.13 and arm print here."""
         return (
             self.kind is Kind.WARNING
-            and self.in_title
+            and self.in_text
             and line.part in _BEHIND_TEXT
-            and self.last.part is Part.TITLE
+            and self.last.part in (Part.TITLE, Part.HARDWARE)
             and len(self.pending) <= TEXT_LIMIT
             and not (len(self.lines) > 1 and self.lines[-2].part is Part.DETAIL)
         )
@@ -165,7 +171,9 @@ class OpenSplat:
                 self.foreign.append(other)
         self.pending.clear()
         self.lines.append(line)
-        self.seen.add(line.part)
+        if line.part is not Part.STACK or not self.owner:
+            # The stacks of page_owner are of the page dump, and not of the body that follows it.
+            self.seen.add(line.part)
         if line.record.time_ns is not None:
             self.time_ns = line.record.time_ns
         if line.part is Part.TRACE:
@@ -175,7 +183,7 @@ class OpenSplat:
                 self._follow(line.data)
         elif line.part is Part.STACK:
             self._follow(line.data)
-        elif line.part is Part.OWNER:
+        elif line.part is Part.OWNER or (isinstance(line.data, Detail) and line.data.name == "atomic_stack"):
             self.owner = True
         elif line.part is Part.END:
             self.in_trace, self.closed_trace, self.ended = False, True, True

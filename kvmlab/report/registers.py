@@ -46,7 +46,7 @@ _RIP = re.compile(
 _AT = re.compile(r"(?P<name>EIP|PC|LR|RIP) is at (?P<symbol>\S.*)")
 _ARM_PC = re.compile(
     rf"(?P<name>pc|lr|epc|ra|era|ERA|RP\(r2\)|TPC|RPC|I7|PC|NPC)\s*: "
-    rf"(?:\[<(?P<a1>{_H})>\]|(?:0x)?(?P<a2>{_H})(?=\s|$))?\s*(?:<?(?P<symbol>{SYMBOL}|{_DECODED})>?)?(?P<rest>.*)"
+    rf"(?:\[<(?P<a1>{_H})>\]|(?:0x)?(?P<a2>{_H})(?=[\s:]|$):?)?\s*(?:<?(?P<symbol>{SYMBOL}|{_DECODED})>?)?(?P<rest>.*)"
 )
 _BRACKETED = re.compile(rf"(?P<name>NIP|LR|PC):? {{1,2}}\[<?(?P<value>{_H})>?\] (?P<symbol>\S.*)")
 _CODE = re.compile(r"(?:Code|Instruction dump|Krnl Code|Code Start|Instruction DUMP): ?(?P<code>.*)")

@@ -9,6 +9,7 @@ from kvmlab.report.lines import ADDRESS_ALONE, FLAGS_ALONE, HEX_ROW, Line, Part
 from kvmlab.report.open_splat import OpenSplat
 from kvmlab.report.records import CpuLine
 from kvmlab.report.registers import RegisterLine
+from kvmlab.report.rejoin import join_cpu_line, join_hardware
 from kvmlab.report.stack import Entry, StackLine, match_stack_line
 
 _PFN_ALONE = re.compile(r"pfn:(?P<pfn>[0-9a-f]{1,16})")
@@ -22,6 +23,8 @@ _BEFORE_TRACE = frozenset({Part.CPU, Part.HARDWARE, Part.TAINTED, Part.WORKQUEUE
 _BEFORE_ROW = _BEFORE_TRACE | {Part.DETAIL, Part.REGISTERS}
 # Functions that print a call trace stand first in it.
 _PRINTS_ITSELF = re.compile(r"unwind_backtrace|dump_backtrace|show_stack|dump_stack(?:_lvl)?|__dump_stack")
+# What the rest of a broken line may have been taken for.
+_OPEN = frozenset({Part.OTHER, Part.DETAIL})
 # Parts that are sure of themselves: no line before them can turn them into its own rest.
 _SURE = frozenset(
     {Part.TITLE, Part.BLANK, Part.CUT_HERE, Part.RULE, Part.END, Part.TRACE, Part.MODULES, Part.REASON, Part.PAGE}
@@ -36,15 +39,19 @@ def read_rest(splat: OpenSplat, line: Line, text: str) -> None:
         line: the line; `part` and `data` are changed.
         text: its text without blanks around it.
     """
-    if line.part in _SURE or splat.pending or not splat.lines:
+    if line.part in _SURE or not splat.lines:
+        return
+    if splat.pending:
+        if line.part in _OPEN and (joined := rejoined(splat, text)) is not None:
+            line.part, line.data, line.rest = Part.CPU, joined, True
         return
     last = splat.last
     before = (line.part, line.data)
-    _read(line, last, text)
+    _read(splat, line, last, text)
     line.rest = (line.part, line.data) != before and line.part is not Part.STACK
 
 
-def _read(line: Line, last: Line, text: str) -> None:
+def _read(splat: OpenSplat, line: Line, last: Line, text: str) -> None:
     if last.part is Part.TITLE and (found := _PFN_ALONE.fullmatch(text)):
         line.part, line.data = Part.PAGE_REST, {"header_pfn": int(found["pfn"], 16)}
     elif last.part in (Part.PAGE, Part.PAGE_REST) and (fields := page_dump.page_line_pairs(text)):
@@ -61,9 +68,11 @@ def _read(line: Line, last: Line, text: str) -> None:
     elif last.part is Part.MODULES and line.part is not Part.UNLOADED and modules.is_continuation(line.record.text):
         line.part, line.data = Part.MODULES, line.record.text
     elif isinstance(last.data, CpuLine) and (release := cpu_line.continues_cpu_line(last.data, text)) is not None:
-        line.part, line.data = Part.CPU, release
-    elif last.part is Part.HARDWARE and _BIOS_ALONE.fullmatch(text):
-        line.part, line.data = Part.HARDWARE, text
+        line.part, line.data = Part.CPU, f"{last.record.text.strip()} {release}"
+    elif last.part is Part.HARDWARE and _shown(last).endswith(",") and _BIOS_ALONE.fullmatch(text):
+        line.part, line.data = Part.HARDWARE, f"{_shown(last)} {text}"
+    elif line.part in _OPEN and (joined := rejoined(splat, text)) is not None:
+        line.part, line.data = last.part, joined
     elif last.part is Part.CODE and _CODE_REST.fullmatch(text):
         line.part, line.data = Part.CODE, text
     elif (row := _register_row(last, text)) is not None:
@@ -76,6 +85,43 @@ def _read(line: Line, last: Line, text: str) -> None:
         entry = match_stack_line(f"{last.record.text.strip()} {text}", True)
         if entry is not None:
             line.part, line.data = Part.STACK, entry
+
+
+def rejoined(splat: OpenSplat, text: str) -> str | None:
+    """The CPU line or the name of the machine that ends a splat so far, with a text as the rest of it.
+
+    Args:
+        splat: the splat.
+        text: the text behind it.
+    """
+    if splat.pending:
+        return _begun(splat, text)
+    last = splat.last
+    if last.part not in (Part.CPU, Part.HARDWARE):
+        return None
+    if last.part is Part.HARDWARE:
+        return join_hardware(_shown(last), text)
+    named = {} if splat.found is None else splat.found.groupdict()
+    return join_cpu_line(_shown(last), text, named.get("process") or named.get("comm"))
+
+
+def _begun(splat: OpenSplat, text: str) -> str | None:
+    """The same where the line broke before the name of the task, so that nothing could tell what it was."""
+    first = splat.pending[0]
+    shown = first.record.text.strip()
+    if len(splat.pending) > 1 or Part.CPU in splat.seen or not shown.startswith("CPU: "):
+        return None
+    joined = join_cpu_line(shown, text)
+    if joined is not None:
+        splat.pending.clear()
+        first.part, first.data = Part.CPU, cpu_line.match_cpu_line(joined, first.record.span)
+        splat.add(first)
+    return joined
+
+
+def _shown(last: Line) -> str:
+    """What a line says, with what was put together before."""
+    return last.data if isinstance(last.data, str) else last.record.text.strip()
 
 
 def _is_row(last: Line, text: str) -> bool:

@@ -71,8 +71,10 @@ _MARKER = re.compile(
 )
 _CLOSING = {"EOI": "IRQ", "EOE": "NMI"}
 _ADDRESS = r"\[<?(?:[0-9a-f]{8,16}|\(_*ptrval_*\)|\s*\(null\))>?\]"
-# One or two addresses in brackets (two on ppc: stack pointer and return address).
-_PREFIX = re.compile(rf"(?P<paren>\()?(?P<first>{_ADDRESS})\s*(?P<second>{_ADDRESS})?\s*")
+# One or two addresses in brackets (two on ppc: stack pointer and return address, the latter bare in its debugger).
+_PREFIX = re.compile(
+    rf"(?P<paren>\()?(?P<first>{_ADDRESS})\s*(?P<second>{_ADDRESS}|[0-9a-f]{{16}}(?=\s[A-Za-z_.][\w.]*\+0x))?\s*"
+)
 _SPARC = re.compile(r"\[(?P<address>[0-9a-f]{8,16}) :\s*(?P<rest>.*?)\s*\]?")
 _SPARC_CALLER = re.compile(r"Caller\[(?P<address>[0-9a-f]{8,16})\]: (?P<rest>.*)")
 _SYMBOL = r"(?:[A-Za-z_.$](?:[\w.$]|::)*(?<![.:])|0x[0-9a-f]{1,16})"
@@ -95,6 +97,10 @@ _DECODED = re.compile(rf"\((?P<files>{_DECODED_ITEM}(?: +{_DECODED_ITEM})*+) *\)
 _SYZKALLER = re.compile(rf"(?P<file>{_FILE})(?P<inline> \[inline\])?")
 _ADDR2LINE = re.compile(rf"(?:at )?(?P<file>{_FILE})(?: \(discriminator \d{{1,6}}\))?")
 _INLINED_BY = re.compile(rf"\(inlined by\) (?P<sym>{_SYMBOL}) at (?P<file>{_FILE})(?: \(discriminator \d{{1,6}}\))?")
+# What early symbolizers of fuzzers made of it: the function that was inlined stands last.
+_INLINED_OLD = re.compile(
+    rf"\[<\s{{1,8}}inlined?\s{{1,8}}>\]\s(?P<unrel>\? )?(?:{_SYMBOL}{_PLACE}\s)?(?P<sym>{_SYMBOL})\s(?P<file>{_FILE})"
+)
 _INFO = re.compile(r"\((?P<info>[A-Z]{1,4}|unreliable|L)\)")
 _ARM = re.compile(
     rf"(?P<a1>{_ADDRESS} ?)?"
@@ -116,6 +122,10 @@ _OLD_32 = re.compile(
 )
 # What klogd makes of an address, in front of what the kernel printed.
 _KLOGD = re.compile(r"\[:?[\w.:]{1,128}(?:[+-]\d{1,10}/(?:-?\d{1,10}))\]\s*")
+_KLOGD_ITEM = re.compile(
+    r"\[(?::?(?P<module>[\w-]{1,64}):)?(?P<sym>[A-Za-z_][\w.]{1,127})\+(?P<off>\d{1,7})/(?P<size>\d{1,7})\]\s*"
+)
+_KLOGD_ROW = re.compile(r"(?:\[(?::?[\w-]{1,64}:)?[A-Za-z_][\w.]{1,127}\+\d{1,7}/\d{1,7}\]\s*){1,16}")
 _SEVERAL = re.compile(
     rf"(?:{_ADDRESS}\s*(?:\? )?{_SYMBOL}\+0x[0-9a-f]{{1,16}}/0x[0-9a-f]{{1,16}}(?:\s\[[\w-]{{1,64}}\])?\s*){{2,32}}"
 )
@@ -162,7 +172,7 @@ def match_stack_line(text: str, inside: bool = False) -> StackLine | None:
         else:
             break
         rest = rest[found.end() :]
-    if rest.startswith("[") and (found := _KLOGD.match(rest)):
+    if rest.startswith("[") and not _KLOGD_ROW.fullmatch(rest) and (found := _KLOGD.match(rest)):
         rest = rest[found.end() :]
     if not rest:
         return StackLine(tuple(items), True) if items else None
@@ -202,6 +212,13 @@ def _entries(rest: str, inside: bool) -> tuple[tuple[Entry, ...], bool] | None:
             entry = replace(entry, reliable=False)
         unresolved = inside and shown.startswith("[<") and entry.function.startswith("0x")
         return (entry,), entry.offset is not None or found["second"] is not None or unresolved
+    if _KLOGD_ROW.fullmatch(rest):
+        items = _KLOGD_ITEM.finditer(rest)
+        return tuple(
+            Entry(item["sym"], int(item["off"]), int(item["size"]), item["module"], address=None) for item in items
+        ), True
+    if found := _INLINED_OLD.fullmatch(rest):
+        return (Entry(found["sym"], source=(found["file"],), inlined=True, reliable=found["unrel"] is None),), True
     if found := _INLINED_BY.fullmatch(rest):
         return (Entry(found["sym"], source=(found["file"],), inlined=True),), True
     inner = _one(rest, inside, None)
