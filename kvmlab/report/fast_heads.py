@@ -32,7 +32,7 @@ _ODD = re.compile(
     r"TSTATE|TT|Y|I7|SR|SP|NIP|LR|CTR|REGS|TRAP|MSR|CR|XER|CFAR|DAR|DSISR|DEAR|ESR|IRQMASK|SOFTE|GPR\d\d|CRMD|PRMD|EUEN|ECFG|ESTAT|"
     r"v0|ps|at|pv|ifs|unat|pfs|rsc|rnat|bsps|pr|ldrs|ccv|f?psr|[cs]sd|[bf]\d{1,2}|R\d{1,2}|TEA|MAC[HL]|GBR|PR|ECR|EFA|ERET|"
     r"STAT|BTA|FP|LP[SEC]|depc|excvaddr|lbeg|lend|lcount|sar|"
-    r"BADV|PRID|BADI|ERA|Hi|Lo|BadVA|PrId|Status|Cause|PSW|IA|IASQ|IAOQ|IIR|RP|R|T|Stack)(?![A-Za-z0-9_.])"
+    r"CSR|ExcCode|BADV|PRID|BADI|ERA|Hi|Lo|BadVA|PrId|Status|Cause|PSW|IA|IASQ|IAOQ|IIR|RP|R|T|Stack)(?![A-Za-z0-9_.])"
 )
 
 

@@ -129,6 +129,13 @@ REGISTER_ROWS: tuple[RegisterRow, ...] = (
         r"(?P<name>pc|ra|tp|sp|[ats]\d|u0|fp) (?P<value>[0-9a-f]{16})",
         "pc 9000000000224a4c ra 9000000000224a3c tp 900000010016c000 sp 900000010016fb60",
     ),
+    RegisterRow(
+        "loongarch",
+        How.PAIRS,
+        r"(?:CSR )?(?P<name>CRMD|PRMD|EUEN|ECFG|ESTAT|BADV|PRID|BADI|crmd|prmd|euen|ecfg|estat): "
+        r"(?P<value>[0-9a-f]{8,16})(?:\s+[(\[].*)?",
+        "CRMD: 000000b0 (PLV0 -IE -DA +PG DACF=CC DACM=CC -WE)",
+    ),
     RegisterRow("mips", How.PAIRS, _MIPS, "Status: 10008403 KERNEL EXL IE"),
     RegisterRow(
         "powerpc",
@@ -218,12 +225,7 @@ REGISTER_ROWS: tuple[RegisterRow, ...] = (
         r"TSTATE: .*",
         "TSTATE: 0000004480e01606 TPC: 0000000000456cd0 TNPC: 0000000000456cd4 Y: 00000000    Not tainted",
     ),
-    RegisterRow(
-        "loongarch",
-        How.TEXT,
-        r"(?:CRMD|PRMD|EUEN|ECFG|ESTAT|BADV|PRID|BADI): [0-9a-f]{8,16}.*",
-        "CRMD: 000000b0 (PLV0 -IE -DA +PG DACF=CC DACM=CC -WE)",
-    ),
+    RegisterRow("loongarch", How.TEXT, r"ExcCode : .*", "ExcCode : 1 (SubCode 0)"),
     RegisterRow("m68k", How.TEXT, r"Frame format=.*", "Frame format=7 eff addr=00000000 ssw=0505 faddr=00000000"),
 )
 

@@ -113,6 +113,7 @@ _ARM = re.compile(
 # arm without CONFIG_KALLSYMS.
 _ARM_BARE = re.compile(r"Function entered at \[<(?P<a1>[0-9a-f]{8,16})>\] from \[<(?P<a2>[0-9a-f]{8,16})>\]")
 _NO_MODULE = re.compile(r"[0-9a-f]{8}|[0-9a-f]{16}")
+_FROM_USER = re.compile(r"0x[0-9a-f]{8}")
 _ARM_PART = re.compile(rf"(?P<sym>{_SYMBOL})(?:{_PLACE})?")
 # x86-64 of 2.6.17 and before: several entries a line, decimal offsets.
 _OLD_64 = re.compile(
@@ -189,7 +190,7 @@ def match_stack_line(text: str, inside: bool = False) -> StackLine | None:
 
 
 def _entries(rest: str, inside: bool) -> tuple[tuple[Entry, ...], bool] | None:
-    if " from " in rest and (arm := _arm(rest)) is not None:
+    if " from " in rest and (arm := _arm(rest, inside)) is not None:
         return arm, True
     if (found := _SPARC.fullmatch(rest)) or (found := _SPARC_CALLER.fullmatch(rest)):
         if not found["rest"] or found["rest"] == "(null)":
@@ -303,7 +304,7 @@ def _tail(text: str, placed: bool) -> _Tail | None:
     return None
 
 
-def _arm(rest: str) -> tuple[Entry, ...] | None:
+def _arm(rest: str, inside: bool) -> tuple[Entry, ...] | None:
     if found := _ARM_BARE.fullmatch(rest):
         pair = (found["a1"], False), (found["a2"], True)
         return tuple(Entry(f"0x{a}", address=hex_number(a), caller=caller) for a, caller in pair)
@@ -311,7 +312,9 @@ def _arm(rest: str) -> tuple[Entry, ...] | None:
     if found is None:
         return None
     callee = _ARM_PART.fullmatch(found["f"] or found["f2"])
-    if callee is None or (found["a1"] is None and found["off"] is None):
+    # A program has no symbols: in a trace, the entry from it ends in its bare address.
+    placed = found["a1"] is not None or found["off"] is not None or (inside and _FROM_USER.fullmatch(found["g"]))
+    if callee is None or not placed:
         return None
     a1, a2 = (hex_number((found[g] or "").strip("[<>] ")) for g in ("a1", "a2"))
     return (

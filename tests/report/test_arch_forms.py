@@ -9,6 +9,7 @@ import pytest
 from kvmlab.report.jsonable import report_json
 from kvmlab.report.log import read_log
 from kvmlab.report.records import Kind, Report
+from kvmlab.report.registers import match_registers
 from kvmlab.report.splat import find_splats
 from tests.report.equal import check
 
@@ -313,3 +314,80 @@ def test_arm_without_symbols() -> None:
 [   40.000009] [<c0301a8c>] (__irq_svc) from [<c0315f24>] (0xc0315f24)
 """)
     assert ("0xbf1c5a44", "ath10k_core") in _frames(report)
+
+
+def test_arm_ends_at_a_program() -> None:
+    report = _one("""\
+[   50.000000] BUG: Bad page state in process kswapd0  pfn:6a2c1
+[   50.000001] page:d2a5c62c refcount:0 mapcount:0 mapping:00000000 index:0x1 pfn:0x6a2c1
+[   50.000002] flags: 0x40000000(zone=1)
+[   50.000003] raw: 40000000 00000100 00000122 00000000 00000001 00000000 ffffffff 00000000
+[   50.000004] raw: 00000001
+[   50.000005] page dumped because: page still charged to cgroup
+[   50.000006] Modules linked in: sun4i_drm
+[   50.000007] CPU: 2 PID: 41 Comm: kswapd0 Not tainted 6.1.9 #23.02
+[   50.000008] Hardware name: Example sun8i Family
+[   50.000009]  bad_page from free_pcp_prepare+0xd0/0x1a8
+[   50.000010]  sys_munmap from ret_fast_syscall+0x0/0x54
+[   50.000011]  ret_fast_syscall from 0xb6f01fa8
+[   50.000012] Exception stack(0xe0949fa8 to 0xe0949ff0)
+[   50.000013] 9fa0:                   00000000 00000000 00000000 00000000 00000000 00000000
+""")
+    assert report.page is not None
+    assert report.page.raw is not None
+    assert len(report.page.raw.words) == 9
+    assert _frames(report)[-1] == ("0xb6f01fa8", None)
+
+
+def test_a_sentence_with_an_address_is_no_entry() -> None:
+    assert read_log(b"[    1.000000] read from 0x10000000\n[    1.000001] fetched from 0x20000000\n").reports == ()
+
+
+LOONGARCH = """\
+[   11.482625] CPU 0 Unable to handle kernel paging request at virtual address 00000000100d0228, era == 80000000fe0f12e0
+[   11.495277] Oops[#1]:
+[   11.497529] CPU: 0 PID: 61 Comm: kworker/u8:2 Not tainted 6.1.0 #4
+[   11.522266] $ 0   : 0000000000000000 80000000fe0f126c 90000001040a4000 90000001040a7d50
+[   11.585927] era   : 80000000fe0f12e0 0x80000000fe0f12e0
+[   11.591117] ra    : 80000000fe0f126c 0x80000000fe0f126c
+[   11.596305] CSR crmd: 000000b0\t
+[   11.596309] CSR estat: 00010000\t
+[   11.596310] ExcCode : 1 (SubCode 0)
+[   11.596311] BadVA : 00000000100d0228
+[   11.596312] PrId  : 0014c011 (Loongson-64bit)
+[   11.596313] Modules linked in: amdgpu(+)
+[   11.596317] Call Trace:
+[   11.596318]\x20
+[   11.596320] Code: 0015018c  2880018c  38600180 (2600018d)
+[   11.596321] ---[ end trace 0000000000000000 ]---
+"""
+RISCV_5_10 = """\
+[   38.087918] Unable to handle kernel paging request at virtual address 00000061fed09582
+[   38.096079] Oops [#1]
+[   38.098421] Modules linked in: nft_fib_inet
+[   38.140298] CPU: 0 PID: 1842 Comm: kworker/0:1H Tainted: G        W         5.10.6+ #26
+[   38.148550] Workqueue:  0x0 (mmc_complete)
+[   38.152768] epc: ffffffe00022affe ra : ffffffe00022afea sp : ffffffe086d3fe30
+[   38.197000] status: 0000000200000100 badaddr: 00000061fed09582 cause: 000000000000000d
+[   38.198000] ---[ end trace 1f3e3a4f5f6b7001 ]---
+"""
+
+
+@pytest.mark.parametrize("text", [LOONGARCH, RISCV_5_10])
+def test_a_whole_oops_without_entries_is_whole(text: str) -> None:
+    report = _one(text)
+    assert (report.complete, report.damage) == (True, ())
+    kept = "".join(line + "\n" for line in text.splitlines() if "end trace" not in line)
+    assert not read_log(kept.encode()).reports[0].complete
+
+
+def test_states_of_loongarch() -> None:
+    values = {
+        "CRMD: 000000b0 (PLV0 -IE -DA +PG DACF=CC DACM=CC -WE)": ("CRMD", 0xB0),
+        "ESTAT: 00010000 [PIL] (IS= ECode=1 EsubCode=0)": ("ESTAT", 0x10000),
+        "CSR estat: 00020000": ("estat", 0x20000),
+    }
+    for line, (name, value) in values.items():
+        found = match_registers(line)
+        assert found is not None
+        assert found.values == {name: value}
