@@ -33,6 +33,7 @@ _DECIMAL_FIELDS = frozenset(
     {"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die", "jiffies"}
 )
 _CALLERS = "Caller"
+_WITHIN_REGISTERS = frozenset({"decoded_code", "hung_task_note"})
 _USER_REGISTERS = "user-mode RIP, Code, RSP and register lines"
 
 
@@ -83,8 +84,8 @@ class _Builder:
         before: Line | None = None
         for line in lines:
             self._take(line, before)
-            # A decoder's listing of the code stands between the registers and parts nothing.
-            if not (isinstance(line.data, Detail) and line.data.name == "decoded_code"):
+            # A decoder's listing of the code, and the taint on mips to 3.x, stand between registers and part nothing.
+            if not (isinstance(line.data, Detail) and line.data.name in _WITHIN_REGISTERS):
                 before = line
         spans = [line.record.span for line in lines]
         span = Span(
@@ -98,7 +99,8 @@ class _Builder:
         built = [registers.build_registers(block.lines, block.code, block.user) for block in self.blocks if block.lines]
         blocks = [block for block in built if block.values or block.symbols]
         dump = self.page.build()
-        if self.cpu is None and self.task is not None and not {"comm", "pid"} & self.fields.keys():
+        unnamed = self.cpu is None or (self.cpu.pid is None and self.cpu.comm is None)
+        if unnamed and self.task is not None and not {"comm", "pid"} & self.fields.keys():
             self.fields["comm"], self.fields["pid"] = self.task
         process = self.fields.get("process")
         pfn = hex_number(str(self.fields.get("pfn", ""))) if self.header_pfn is None else self.header_pfn
@@ -283,6 +285,10 @@ class _Builder:
             else None
         )
 
+    def _untraced(self, trace: CallTrace | None, blocks: list[Registers]) -> bool:
+        """Whether a whole report has no entries: riscv to 5.16 prints none, others none that they do not find."""
+        return self.end is not None and bool(blocks) and (trace is not None or blocks[0].arch == "riscv")
+
     def _missing(self, trace: CallTrace | None, blocks: list[Registers]) -> tuple[str, ...]:
         missing = []
         title = self.splat.title
@@ -291,7 +297,8 @@ class _Builder:
             missing.append("page dump")
         if "CPU line" in needs and self.cpu is None:
             missing.append("CPU line")
-        if "call trace" in needs and (trace is None or not trace.frames) and not _in_user_mode(blocks):
+        traced = trace is not None and bool(trace.frames)
+        if "call trace" in needs and not traced and not (_in_user_mode(blocks) or self._untraced(trace, blocks)):
             missing.append("call trace")
         missing += [f"</{stack}> marker" for stack in reversed(open_stacks(self.splat, trace))]
         last = trace.frames[-1].function if trace is not None and trace.frames else ""

@@ -16,6 +16,13 @@ _NEW = re.compile(
     re.DOTALL,
 )
 _OLD = re.compile(r"Pid: (?P<pid>-?\d{1,10}),? comm: (?P<rest>.*)", re.DOTALL)
+# arm to 3.0 names no task here, ia64 puts the CPU into the middle, mips to 3.x has the CPU alone.
+_BARE = re.compile(
+    r"CPU: (?P<cpu>\d{1,6})\s+(?P<rest>(?:Not tainted|Tainted:).*)"
+    r"|Pid: (?P<pid>-?\d{1,10}), CPU:? (?P<cpu2>\d{1,6}), comm: (?P<comm>.*)"
+    r"|Cpu (?P<cpu3>\d{1,6})",
+    re.DOTALL,
+)
 _COMM_END = re.compile(r"(?=Kdump: loaded|Tainted: |Not tainted|Tainted:$)")
 _KDUMP = re.compile(r"Kdump: loaded\s*")
 # Taint letters in columns, glued or collapsed; distributions put a row of dashes and letters of their own behind them.
@@ -84,12 +91,15 @@ def match_cpu_line(text: str, span: Span) -> CpuLine | None:
     ...                       Span(0, 0, 1, 1))
     >>> line.cpu, line.comm, line.taint_text, line.release.base, line.build
     (8, 'CPU 0/KVM', 'G B W', '6.9.12', '#17')
+    >>> old = match_cpu_line("CPU: 0    Not tainted  (2.6.35.7-perf #1)", Span(0, 0, 1, 1))
+    >>> old.cpu, old.pid, old.release.text, old.build
+    (0, None, '2.6.35.7-perf', '#1')
     """
-    found = _NEW.fullmatch(text) or _OLD.fullmatch(text)
+    found = _NEW.fullmatch(text) or _OLD.fullmatch(text) or _BARE.fullmatch(text)
     if found is None:
         return None
-    new = found.re is _NEW
-    rest = found["rest"]
+    shown = found.groupdict()
+    rest = shown.get("rest") or shown.get("comm") or ""
     kdump = tainted = False
     taint_text: str | None = None
     comm: str | None = rest.strip()
@@ -105,9 +115,9 @@ def match_cpu_line(text: str, span: Span) -> CpuLine | None:
         rest = ""
     release, build, tail = _release(rest)
     return CpuLine(
-        cpu=_number(found["cpu"]) if new else None,
-        uid=_number(found["uid"]) if new else None,
-        pid=_number(found["pid"]),
+        cpu=_number(shown.get("cpu") or shown.get("cpu2") or shown.get("cpu3")),
+        uid=_number(shown.get("uid")),
+        pid=_number(shown.get("pid")),
         comm=comm or None,
         kdump_loaded=kdump,
         tainted=tainted,

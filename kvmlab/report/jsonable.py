@@ -66,7 +66,7 @@ def report_json(report: Report, source: int = 0) -> dict[str, Any]:
         "last_timestamp": report.last_timestamp,
         "caller": report.caller,
         "cpu": cpu.cpu if cpu is not None and cpu.cpu is not None else _number(report.fields.get("cpu")),
-        "pid": cpu.pid if cpu is not None else _number(report.fields.get("pid")),
+        "pid": cpu.pid if cpu is not None and cpu.pid is not None else _number(report.fields.get("pid")),
         "comm": _comm(report),
         "kernel": None if cpu is None or cpu.release is None else cpu.release.text,
         "taint": None if cpu is None else taint_json(cpu),

@@ -140,7 +140,7 @@ class OpenSplat:
         """Lets further parts follow (a panic prints its own call trace behind an oops)."""
         self.ended = self.closed_trace = self.sealed = self.had_trace = self.bottomed = False
         self.stacks.clear()
-        self.seen -= {Part.CPU, Part.HARDWARE, Part.TAINTED}
+        self.seen -= {Part.CPU, Part.HARDWARE, Part.TAINTED, Part.WORKQUEUE}
 
     def interrupt(self, line: Line) -> None:
         """A record that does not belong here: behind the bottom of a stack it shows that the trace has ended."""

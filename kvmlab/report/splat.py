@@ -213,7 +213,7 @@ class _Stream:
         kind = Kind.FRAGMENT
         if line.part is Part.PAGE:
             kind = Kind.PAGE_DUMP
-        elif line.part is Part.CPU and self.before is not None:
+        elif line.part is Part.CPU and line.data.comm is not None and self.before is not None:
             # `dump_stack()` begins with this line; with other messages before it, no head is missing.
             kind = Kind.OTHER
         self.open = OpenSplat(kind=kind)

@@ -65,7 +65,8 @@ class StackLine:
         return tuple(item for item in self.items if isinstance(item, Entry))
 
 
-_HEADER = re.compile(r"(?P<word>Call [Tt]race|Backtrace):(?P<rest>.*)", re.DOTALL)
+# alpha and arc have words of their own.
+_HEADER = re.compile(r"(?:(?:Call [Tt]race|Backtrace):(?P<rest>.*)|(?:Stack )?Trace:\s*)", re.DOTALL)
 _MARKER = re.compile(
     r"<{1,2}(?P<close>/)?(?P<stack>TASK|IRQ|EOI|SOFTIRQ|NMI|EOE|NULL|ENTRY(?:_TRAMPOLINE)?|UNKNOWN|#[A-Z]{2}|#VC2)>{1,2}\s*"
 )
@@ -76,7 +77,7 @@ _PREFIX = re.compile(
     rf"(?P<paren>\()?(?P<first>{_ADDRESS})\s*(?P<second>{_ADDRESS}|[0-9a-f]{{16}}(?=\s[A-Za-z_.][\w.]*\+0x))?\s*"
 )
 _SPARC = re.compile(r"\[(?P<address>[0-9a-f]{8,16}) :\s*(?P<rest>.*?)\s*\]?")
-_SPARC_CALLER = re.compile(r"Caller\[(?P<address>[0-9a-f]{8,16})\]: (?P<rest>.*)")
+_SPARC_CALLER = re.compile(r"Caller\[(?P<address>[0-9a-f]{8,16})\]: +(?P<rest>.*)")
 _SYMBOL = r"(?:[A-Za-z_.$](?:[\w.$]|::)*(?<![.:])|0x[0-9a-f]{1,16})"
 _PLACE = r"\+0x(?P<off>[0-9a-f]{1,16})/0x(?P<size>[0-9a-f]{1,16})"
 _ENTRY = re.compile(
@@ -89,7 +90,9 @@ _ODD_ENTRY = re.compile(
     rf"{_PLACE}(?P<tail>(?:[\s)].*)?)",
     re.DOTALL,
 )
-_MODULE = re.compile(r"\[(?P<module>[\w-]{1,64})(?: (?P<build>[0-9a-f]{40}))?\]")
+# OpenWrt, whose kernels have no symbols, prints where the module lies.
+_AT = r"(?:@[0-9a-f]{8,16}\+0x[0-9a-f]{1,16})?"
+_MODULE = re.compile(rf"\[(?P<module>[\w-]{{1,64}}){_AT}(?: (?P<build>[0-9a-f]{{40}}))?\]")
 _FILE = r"[\w./+~-]{1,256}\.[a-zA-Z]{1,4}:\d{1,7}(?::\d{1,5})?"
 _FILE_ENTRY = re.compile(_FILE)
 _DECODED_ITEM = rf"(?:{_FILE}(?= |\))|\?\?:\?|\(discriminator \d{{1,6}}\))"
@@ -104,12 +107,13 @@ _INLINED_OLD = re.compile(
 _INFO = re.compile(r"\((?P<info>[A-Z]{1,4}|unreliable|L)\)")
 _ARM = re.compile(
     rf"(?P<a1>{_ADDRESS} ?)?"
-    rf"(?:\((?P<f>[^()\s]+)(?: \[(?P<fmod>[\w-]+)\])?\)|(?P<f2>{_SYMBOL})(?: \[(?P<fmod2>[\w-]+)\])?) "
-    rf"from (?P<a2>{_ADDRESS} ?)?\(?(?P<g>{_SYMBOL})(?:{_PLACE})?(?: \[(?P<gmod>[\w-]+)\])?\)?"
+    rf"(?:\((?P<f>[^()\s]+)(?: \[(?P<fmod>[\w-]+){_AT}\])?\)|(?P<f2>{_SYMBOL})(?: \[(?P<fmod2>[\w-]+){_AT}\])?) "
+    rf"from (?P<a2>{_ADDRESS} ?)?\(?(?P<g>{_SYMBOL})(?:{_PLACE})?(?: \[(?P<gmod>[\w-]+){_AT}\])?\)?"
 )
 # arm without CONFIG_KALLSYMS.
 _ARM_BARE = re.compile(r"Function entered at \[<(?P<a1>[0-9a-f]{8,16})>\] from \[<(?P<a2>[0-9a-f]{8,16})>\]")
 _NO_MODULE = re.compile(r"[0-9a-f]{8}|[0-9a-f]{16}")
+_FROM_USER = re.compile(r"0x[0-9a-f]{8}")
 _ARM_PART = re.compile(rf"(?P<sym>{_SYMBOL})(?:{_PLACE})?")
 # x86-64 of 2.6.17 and before: several entries a line, decimal offsets.
 _OLD_64 = re.compile(
@@ -141,7 +145,7 @@ def match_header(text: str) -> str | None:
     ('', None)
     """
     found = _HEADER.fullmatch(text)
-    return None if found is None else found["rest"].strip()
+    return None if found is None else (found["rest"] or "").strip()
 
 
 @lru_cache(maxsize=4096)  # a storm prints the same entries over and over
@@ -186,10 +190,10 @@ def match_stack_line(text: str, inside: bool = False) -> StackLine | None:
 
 
 def _entries(rest: str, inside: bool) -> tuple[tuple[Entry, ...], bool] | None:
-    if " from " in rest and (arm := _arm(rest)) is not None:
+    if " from " in rest and (arm := _arm(rest, inside)) is not None:
         return arm, True
     if (found := _SPARC.fullmatch(rest)) or (found := _SPARC_CALLER.fullmatch(rest)):
-        if not found["rest"]:
+        if not found["rest"] or found["rest"] == "(null)":
             return (), True
         inner = _one(found["rest"], True, hex_number(found["address"]))
         return None if inner is None else ((inner[0],), True)
@@ -300,7 +304,7 @@ def _tail(text: str, placed: bool) -> _Tail | None:
     return None
 
 
-def _arm(rest: str) -> tuple[Entry, ...] | None:
+def _arm(rest: str, inside: bool) -> tuple[Entry, ...] | None:
     if found := _ARM_BARE.fullmatch(rest):
         pair = (found["a1"], False), (found["a2"], True)
         return tuple(Entry(f"0x{a}", address=hex_number(a), caller=caller) for a, caller in pair)
@@ -308,7 +312,9 @@ def _arm(rest: str) -> tuple[Entry, ...] | None:
     if found is None:
         return None
     callee = _ARM_PART.fullmatch(found["f"] or found["f2"])
-    if callee is None or (found["a1"] is None and found["off"] is None):
+    # A program has no symbols: in a trace, the entry from it ends in its bare address.
+    placed = found["a1"] is not None or found["off"] is not None or (inside and _FROM_USER.fullmatch(found["g"]))
+    if callee is None or not placed:
         return None
     a1, a2 = (hex_number((found[g] or "").strip("[<>] ")) for g in ("a1", "a2"))
     return (
