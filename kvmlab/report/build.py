@@ -67,6 +67,8 @@ class _Builder:
         self.cpu: CpuLine | None = None
         self.hardware: Hardware | None = None
         self.machine: Hardware | None = None
+        # Whether the CPU line is another CPU's.
+        self.borrowed = False
         self.workqueue: str | None = None
         self.verbose: str | None = None
         self.code: list[str] = []
@@ -212,13 +214,14 @@ class _Builder:
     def _take_cpu(self, line: Line) -> None:
         if not line.rest:
             self.page.end_owner()
-            if self.cpu is None or (self.splat.kind is Kind.SOFT_LOCKUP and is_of_title(line.data, self.fields)):
+            if self.cpu is None or (self.borrowed and is_of_title(line.data, self.fields)):
                 self.cpu = line.data
                 self.machine = machine_of(line.data, line.record.text.strip())
                 if self.splat.kind is Kind.HUNG_TASK:
                     self.cpu = of_hung_task(line.data, self.fields)
                 elif self.splat.kind is Kind.SOFT_LOCKUP:
                     self.cpu = of_soft_lockup(line.data, self.fields)
+                    self.borrowed = self.cpu is not line.data
             if self.traces and self.traces[-1].header is None and self.traces[-1].name is not None:
                 # What a name stood for has ended: arm prints the entries of the report itself without a header.
                 self.fresh = bool(self.traces[-1].frames)

@@ -18,7 +18,7 @@ from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_hints import fits
 from kvmlab.report.fast_joint import joint_rows
 from kvmlab.report.fast_lexicon import Lexicon
-from kvmlab.report.fast_meaning import DIGITS, MAX_ENTRIES, PREFIX_BYTES, Template
+from kvmlab.report.fast_meaning import DIGITS, MAX_ENTRIES, MAX_TEMPLATES, PREFIX_BYTES, Template
 from kvmlab.report.fast_steps import Attempt
 from kvmlab.report.fast_whole import KNOWN, MOST_LINES, Whole, Wholes
 
@@ -115,6 +115,8 @@ class Cutter:
         self._attempt = attempt
         self._wholes = Wholes(attempt)
         self._forms: dict[bytes, _Form | None] = {}
+        # Prefixes of titles, as many as templates can be.
+        self._shapes: list[bytes] = []
 
     def cut(self, text: bytes, titles: Iterable[int], size: int, styles: list[str]) -> Cuts:
         """The reports that can be read as wholes.
@@ -157,34 +159,36 @@ class Cutter:
         found = None
         if isinstance(template, Template) and template.shape == shape:
             found = _Form.of(template)
+            if len(self._shapes) < MAX_TEMPLATES:
+                self._shapes.append(shape)
         if len(self._forms) < MAX_ENTRIES:
             self._forms[shape] = found
         return found
 
     def _read(self, text: bytes, start: int, stop: int, form: _Form, styles: list[str]) -> _Cut | None:
         template = form.template
-        width = len(template.shape)
         title, *lines = text[start : stop - 1].split(b"\n")
         n = len(lines)
         # A line without a prefix below the last one could be its rest.
-        if n >= MOST_LINES or (
-            text[stop : stop + 1] != b"\n" and text[stop : stop + width].translate(DIGITS) != template.shape
-        ):
+        if n >= MOST_LINES or (text[stop : stop + 1] != b"\n" and not self._has_prefix(text, stop, template)):
             return None
         if template.style not in styles:
             styles.append(template.style)
         whole = self._wholes.read(title, list(map(form.message, lines)), template, styles.index(template.style))
         return None if whole is None else _Cut(start, start + len(title) + 1, stop, n, whole)
 
+    def _has_prefix(self, text: bytes, at: int, template: Template) -> bool:
+        """Whether a line has the prefix of a template, or that of another report's title."""
+        shown = text[at : at + PREFIX_BYTES].translate(DIGITS)
+        return shown.startswith(template.shape) or shown.startswith(tuple(self._shapes))
+
 
 def _sure(text: bytes, cuts: list[_Cut], form: _Form, style: int) -> tuple[Any, Any]:
     """Rows and starts of the reports of which all lines have the prefix of the title, but for fractions of seconds."""
     width = len(form.template.shape)
     titles, begins, stops, lines, wholes = zip(*cuts, strict=True)
-    body = b"".join([*(text[start:stop] for start, stop in zip(begins, stops, strict=True)), bytes(256)])
-    data = np.frombuffer(body, np.uint8)
-    starts = np.append(0, np.flatnonzero(data[:-256] == 10)[:-1] + 1)
-    if len(starts) != sum(lines):
+    data, starts = _lines_of(text, np.array(begins), np.array(stops), np.array(lines))
+    if starts is None:
         return np.empty((0, r.N_COLUMNS), np.int64), np.empty(0, np.int64)
     shown = np.zeros((len(cuts), width + -width % 8), np.uint8)
     shown[:, :width] = np.frombuffer(b"".join([text[at : at + width] for at in titles]), np.uint8).reshape(-1, width)
@@ -201,8 +205,24 @@ def _sure(text: bytes, cuts: list[_Cut], form: _Form, style: int) -> tuple[Any, 
     rows[:, r.TRACE_AT] = starts[traces] - starts[first] + begins
     rows[:, r.STYLE], rows[:, r.TIME_US] = style, _times(shown, form.template)
     sure = np.ones(len(cuts), bool)
-    sure[np.unique(which[~good])] = False
+    sure[which[~good]] = False
     return rows[sure], np.array(begins)[sure]
+
+
+def _lines_of(text: bytes, begins: Any, stops: Any, lines: Any) -> tuple[Any, Any]:
+    """Bytes, and where in them the lines of stretches of a text begin; None if a stretch has not so many lines."""
+    if 2 * (stops - begins).sum() > len(text):
+        # Most of the text.
+        data = np.frombuffer(text, np.uint8)
+        feeds = np.append(0, np.flatnonzero(data == 10) + 1)
+        first = np.searchsorted(feeds, begins)
+        if (feeds[np.minimum(first + lines, len(feeds) - 1)] != stops).any():
+            return data, None
+        return data, feeds[np.repeat(first - np.cumsum(lines) + lines, lines) + np.arange(lines.sum())]
+    body = b"".join([*(text[a:b] for a, b in zip(begins.tolist(), stops.tolist(), strict=True)), bytes(256)])
+    data = np.frombuffer(body, np.uint8)
+    starts = np.append(0, np.flatnonzero(data[:-256] == 10)[:-1] + 1)
+    return data, starts if len(starts) == lines.sum() else None
 
 
 def _rows(wholes: Sequence[Whole]) -> Any:

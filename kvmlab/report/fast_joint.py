@@ -75,6 +75,9 @@ class Numbers:
         fields = self._tails[tail] if tail in self._tails else self._fields(tail)
         if number < 0 or place < 0 or fields is None or (same != pfn and same and int(same, 16) != int(pfn, 16)):
             return None
+        if not raw.startswith(flags.rjust(16, b"0")):
+            # Another report broke into this one.
+            return None
         return (
             (number, place, *fields), (pfn, mapping, index, flags), (refcount, mapcount, cpu, pid), gap, raw, more,
         )  # fmt: skip

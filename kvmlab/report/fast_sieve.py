@@ -10,7 +10,7 @@ import numpy as np
 from kvmlab.report.fast_chunk import Chunk, TooShort
 from kvmlab.report.fast_cut import TITLE, Cuts
 from kvmlab.report.fast_heads import NO, held_words
-from kvmlab.report.fast_hints import digits_zeroed, digits_zeroed_at, hints, places, times
+from kvmlab.report.fast_hints import count_times, digits_zeroed, digits_zeroed_at, hints, places, times
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.fast_meaning import DIGITS, FOREIGN, MAX_ENTRIES, MAX_TEMPLATES, Template
 from kvmlab.report.fast_words import WordFinder
@@ -238,12 +238,12 @@ class Sieve:
 
     def _timed(self) -> Any:
         """Numbers of the lines that hold more times than their prefixes do."""
-        ends = times(self.data)
+        data = self.data[: self.ends[-1]] if len(self.ends) else self.data[:0]
         own = np.array([t.shape.count(b".000000]") for t in self.engine.templates] + [0, 0, 0], np.int64)[self.kinds]
-        if np.count_nonzero(ends) <= own.sum():
+        if count_times(data) <= own.sum():
             return np.empty(0, np.int64)
-        lines = np.searchsorted(self.starts, np.flatnonzero(ends) + 7, side="right") - 1
-        held = np.bincount(lines, minlength=len(self.starts))[: len(self.starts)]
+        lines = np.searchsorted(self.starts, times(data), side="right") - 1
+        held = np.bincount(lines, minlength=len(self.starts))
         return np.flatnonzero(held[: self.own] > own[: self.own])
 
     def length(self, i: int) -> int:

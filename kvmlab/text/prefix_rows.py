@@ -480,7 +480,7 @@ ROWS: tuple[Row, ...] = (
         "dmesg_cut_within",
         Stage.TIME,
         "[",
-        r"\[ *(?:\d{1,12}\.(?:\d{3,5})?|\.\d{6})\](?= |\[)",
+        r"\[ *(?:\d{1,12}\.(?:\d{3,5})?|\.\d{6}|\d{6,18})\](?= |\[)",
         "[252080.14132] BUG: Bad page state",
         "BUG: Bad page state",
         whole=True,

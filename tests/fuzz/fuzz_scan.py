@@ -11,7 +11,7 @@ import atheris
 
 # Only modules that are imported here are watched for new branches.
 with atheris.instrument_imports(include=["kvmlab.report", "kvmlab.text"]):
-    from tests.fuzz.promises import both_ways
+    from tests.fuzz.both_ways import both_ways
 
 LONGEST = 1 << 15
 

@@ -6,20 +6,8 @@ import pytest
 
 from kvmlab.inquiry.signatures import signature_of
 from kvmlab.report.jsonable import report_json
-from kvmlab.report.log import read_log
-from kvmlab.report.records import Kind, Report
-from kvmlab.report.scan import scan_log
-
-
-def _one(text: str) -> Report:
-    log = read_log(text.encode())
-    assert len(log.reports) == 1, [r.title for r in log.reports]
-    assert scan_log(text.encode()).df_reports()["title"].tolist() == [log.reports[0].title]
-    return log.reports[0]
-
-
-def _functions(report: Report) -> list[str]:
-    return [] if report.call_trace is None else [frame.function for frame in report.call_trace.frames]
+from kvmlab.report.records import Kind
+from tests.report.single import functions, one
 
 
 @pytest.mark.parametrize(
@@ -30,7 +18,7 @@ def _functions(report: Report) -> list[str]:
     ],
 )
 def test_the_name_of_the_machine_before_the_text_of_a_warning(text: str, kind: Kind) -> None:
-    report = _one(
+    report = one(
         "------------[ cut here ]------------\nWARNING: at lib/list_debug.c:30 __list_add+0x8f/0xa0() (Not tainted)\n"
         f"Hardware name: LAB-2\n{text}\nModules linked in: kvm lab\n"
         "Pid: 91, comm: loader Not tainted 2.6.32-7.el6.x86_64 #1\nCall Trace:\n"
@@ -40,7 +28,7 @@ def test_the_name_of_the_machine_before_the_text_of_a_warning(text: str, kind: K
     shown = report_json(report)
     assert (report.kind, report.fields["line"], shown["hardware"]) == (kind, 30, "LAB-2")
     assert [m["name"] for m in shown["modules"]] == ["kvm", "lab"]
-    assert (len(_functions(report)), signature_of(report).interesting) == (3, "lab_add")
+    assert (len(functions(report)), signature_of(report).interesting) == (3, "lab_add")
     assert not report.missing
 
 
@@ -90,11 +78,11 @@ def test_first_lines_of_reports_without_a_word_for_it(line: str, rule: str, kind
         " </TASK>",
     ]
     timed = "".join(f"[   10.50000{i}] {text}\n" for i, text in enumerate(lines))
-    bare = _one("\n".join([*lines, ""]))
+    bare = one("\n".join([*lines, ""]))
     assert (bare.title, bare.rule, bare.span.last_line) == (line, rule, 7)
-    report = _one(f"{timed}[   12.600000] usb 1-1: new device\n")
+    report = one(f"{timed}[   12.600000] usb 1-1: new device\n")
     assert (report.title, report.rule, report.kind) == (line, rule, kind)
-    assert _functions(report) == ["dump_stack_lvl", "lab_init"]
+    assert functions(report) == ["dump_stack_lvl", "lab_init"]
     assert report.span.last_line == 7
     assert not report.damage
 
@@ -108,14 +96,14 @@ def test_first_lines_of_reports_without_a_word_for_it(line: str, rule: str, kind
     ],
 )
 def test_the_task_that_a_title_names(line: str, cpu: int) -> None:
-    head = _one(f"[   10.500001] {line}\n[   10.500003] Call Trace:\n[   10.500005]  lab_ioctl+0x44/0x5c [lab]\n")
+    head = one(f"[   10.500001] {line}\n[   10.500003] Call Trace:\n[   10.500005]  lab_ioctl+0x44/0x5c [lab]\n")
     shown = report_json(head)
     assert (head.kind, shown["pid"], shown["comm"]) == (Kind.BUG, 91, "lab/7:1")
     assert shown["cpu"] == (5 if cpu == 5 else None)
 
 
 def test_where_preemption_was_disabled_is_no_entry_of_the_trace() -> None:
-    report = _one(
+    report = one(
         "[   10.500001] BUG: scheduling while atomic: loader/91/0x00000002\n[   10.500002] Modules linked in: lab\n"
         "[   10.500003] Preemption disabled at:\n[   10.500004] [<ffffffffc0a1b000>] lab_lock+0x10/0x20 [lab]\n"
         "[   10.500005] CPU: 2 PID: 91 Comm: loader Not tainted 6.1.4 #1\n[   10.500006] Call Trace:\n"
@@ -123,13 +111,13 @@ def test_where_preemption_was_disabled_is_no_entry_of_the_trace() -> None:
         "[   10.500008]  __schedule_bug.cold+0x47/0x53\n[   10.500009]  __schedule+0x120c/0x1350\n"
         "[   10.500010]  lab_wait+0x5a/0xd0 [lab]\n[   10.500011]  </TASK>\n"
     )
-    assert _functions(report) == ["__schedule_bug.cold", "__schedule", "lab_wait"]
+    assert functions(report) == ["__schedule_bug.cold", "__schedule", "lab_wait"]
     assert [trace.name for trace in report.traces] == ["Preemption disabled at"]
     assert (report_json(report)["cpu"], signature_of(report).interesting) == (2, "lab_wait")
 
 
 def test_a_text_and_the_bug_behind_it_are_one_bug() -> None:
-    report = _one(
+    report = one(
         "[   21.000001] usercopy: Kernel memory overwrite attempt detected to SLUB object 'lab' (offset 0, size 65)!\n"
         "[   21.000002] ------------[ cut here ]------------\n[   21.000003] kernel BUG at mm/usercopy.c:102!\n"
         "[   21.000004] invalid opcode: 0000 [#1] PREEMPT SMP NOPTI\n"
@@ -144,7 +132,7 @@ def test_a_text_and_the_bug_behind_it_are_one_bug() -> None:
 
 def test_undefined_behaviour_of_old_kernels() -> None:
     rule = "=" * 80
-    report = _one(
+    report = one(
         f"{rule}\nUBSAN: Undefined behaviour in mm/lab.c:123:45\nindex 11 is out of range for type 'int [11]'\n"
         "CPU: 1 PID: 91 Comm: loader Not tainted 4.19.12 #1\nCall Trace:\n dump_stack+0x44/0x5c\n"
         f" ubsan_epilogue+0xcf/0x630\n lab_get+0x2f/0x40 [lab]\n{rule}\n"
@@ -154,7 +142,7 @@ def test_undefined_behaviour_of_old_kernels() -> None:
 
 
 def test_second_lines_of_one_record_without_a_time_belong_to_the_report() -> None:
-    report = _one(
+    report = one(
         "[   21.000002] BUG: KASAN: slab-use-after-free in lab_get+0x2f/0x40 [lab]\n"
         "[   21.000003] Read of size 8 at addr ffff88810a0ca0c0 by task loader/91\n[   21.000004] Call Trace:\n"
         "[   21.000005]  lab_get+0x2f/0x40 [lab]\n"
@@ -169,7 +157,7 @@ def test_second_lines_of_one_record_without_a_time_belong_to_the_report() -> Non
 
 
 def test_file_names_with_quotes() -> None:
-    report = _one(
+    report = one(
         "BUG: Bad page state in process loader  pfn:12345\n"
         "page: refcount:0 mapcount:0 mapping:ffff88003da1ac20 index:0x5 pfn:0x12345\n"
         'aops:ext4_da_aops ino:20a1 dentry name:"a "b" c"\npage dumped because: non-NULL mapping\n'
@@ -180,7 +168,7 @@ def test_file_names_with_quotes() -> None:
 
 @pytest.mark.parametrize("tail", ["page last free pid 7 tgid 7 stack trace:", "page_owner free stack trace missing"])
 def test_both_stacks_of_the_owner_of_a_page_that_is_not_bad(tail: str) -> None:
-    report = _one(
+    report = one(
         "[   10.500001] page: refcount:1 mapcount:0 mapping:0000000000000000 index:0x0 pfn:0x18b00e\n"
         "[   10.500002] flags: 0x5ffffe00000000(node=0|zone=2|lastcpupid=0xfffff)\n"
         "[   10.500003] page dumped because: unmovable page\n[   10.500004] page_owner tracks the page as allocated\n"
@@ -197,7 +185,7 @@ def test_both_stacks_of_the_owner_of_a_page_that_is_not_bad(tail: str) -> None:
 
 
 def test_a_bug_behind_the_owner_of_its_page() -> None:
-    report = _one(
+    report = one(
         "[   10.500001] page: refcount:1 mapcount:0 mapping:0000000000000000 index:0x0 pfn:0x18b00e\n"
         "[   10.500002] flags: 0x5ffffe00000000(node=0|zone=2|lastcpupid=0xfffff)\n"
         "[   10.500003] page dumped because: VM_BUG_ON_PAGE(PageTail(page))\n"
@@ -212,5 +200,5 @@ def test_a_bug_behind_the_owner_of_its_page() -> None:
         "[   10.500017] ---[ end trace 0000000000000000 ]---\n"
     )
     assert (report.kind, report.span.first_line, report.span.last_line) == (Kind.BUG, 1, 17)
-    assert _functions(report) == ["lab_use"]
+    assert functions(report) == ["lab_use"]
     assert report_json(report)["page_owner"]["free_pid"] == 7

@@ -7,20 +7,8 @@ import pytest
 from kvmlab.inquiry.signatures import signature_of
 from kvmlab.report.jsonable import report_json
 from kvmlab.report.log import read_log
-from kvmlab.report.records import Kind, Report
-from kvmlab.report.scan import scan_log
-
-
-def _one(text: str) -> Report:
-    log = read_log(text.encode())
-    assert len(log.reports) == 1, [r.title for r in log.reports]
-    assert len(scan_log(text.encode()).df_reports()) == 1
-    return log.reports[0]
-
-
-def _functions(report: Report) -> list[str]:
-    return [] if report.call_trace is None else [frame.function for frame in report.call_trace.frames]
-
+from kvmlab.report.records import Kind
+from tests.report.single import functions, one
 
 POWERPC = """\
 [   41.000002] {head}
@@ -51,11 +39,11 @@ POWERPC = """\
     ],
 )
 def test_hard_lockups_of_powerpc(head: str, beat: str) -> None:
-    report = _one(POWERPC.format(head=head, beat=beat, at="spin_here"))
+    report = one(POWERPC.format(head=head, beat=beat, at="spin_here"))
     shown = report_json(report)
     assert (report.kind, report.title) == (Kind.SOFT_LOCKUP, head)
     assert (shown["cpu"], shown["pid"], shown["comm"], shown["kernel"]) == (6, 91, "spinner", "5.8.0")
-    assert _functions(report) == ["spin_more", "system_call_common"]
+    assert functions(report) == ["spin_more", "system_call_common"]
     assert signature_of(report).interesting == "spin_here"
     assert not report.damage
 
@@ -64,14 +52,14 @@ def test_hard_lockups_of_powerpc(head: str, beat: str) -> None:
     "head", ["watchdog: CPU 1 detected hard LOCKUP on other CPUs 6", "Watchdog CPU:1 detected Hard LOCKUP other CPUS:6"]
 )
 def test_a_lockup_that_another_cpu_noticed_is_one_report(head: str) -> None:
-    report = _one(f"[   41.000001] {head}\n" + POWERPC.format(head="watchdog: CPU 6 Hard LOCKUP", beat="", at="f"))
+    report = one(f"[   41.000001] {head}\n" + POWERPC.format(head="watchdog: CPU 6 Hard LOCKUP", beat="", at="f"))
     assert (report.kind, report.title) == (Kind.SOFT_LOCKUP, head)
     assert report.fields["reporter"] == 1
     assert report_json(report)["cpu"] == 6
 
 
 def test_a_soft_lockup_prints_its_modules_twice() -> None:
-    report = _one(
+    report = one(
         "[  612.000001] BUG: soft lockup - CPU#3 stuck for 22s! [spinner:91]\n"
         "[  612.000002] Modules linked in: lab(F) kvm [last unloaded: zram]\n[  612.000003] CPU 3 \n"
         "[  612.000004] Modules linked in: lab(F) kvm [last unloaded: zram]\n[  612.000005] \n"
@@ -88,7 +76,7 @@ def test_a_soft_lockup_prints_its_modules_twice() -> None:
 
 
 def test_a_hard_lockup_that_is_the_text_of_a_warning() -> None:
-    report = _one(
+    report = one(
         "[   12.000001] ------------[ cut here ]------------\n"
         "[   12.000002] WARNING: at kernel/watchdog.c:246 watchdog_overflow_callback+0x9a/0xc0()\n"
         "[   12.000003] Hardware name: LAB-1\n[   12.000004] Watchdog detected hard LOCKUP on cpu 5\n"
@@ -107,7 +95,7 @@ def test_a_hard_lockup_that_is_the_text_of_a_warning() -> None:
 
 @pytest.mark.parametrize(("taint", "letters"), [("Tainted: G        W         ", "GW"), ("Not tainted", "")])
 def test_a_hung_task_tells_release_and_taint_and_not_the_watchdogs_cpu(taint: str, letters: str) -> None:
-    report = _one(
+    report = one(
         "[ 1200.000001] INFO: task kworker/u8:3:912 blocked for more than 122 seconds.\n"
         f"[ 1200.000002]       {taint} 6.7.1-lab #37\n"
         '[ 1200.000003] "echo 0 > /proc/sys/kernel/hung_task_timeout_secs" disables this message.\n'
@@ -127,7 +115,7 @@ def test_a_hung_task_tells_release_and_taint_and_not_the_watchdogs_cpu(taint: st
 
 
 def test_a_hung_task_of_kernels_that_do_not_tell_keeps_its_name() -> None:
-    report = _one(
+    report = one(
         "[ 1200.000001] INFO: task loader:912 blocked for more than 120 seconds.\n"
         "[ 1200.000004] loader        D ffff88023fc92fc0     0   912      1 0x00000000\n"
         "[ 1200.000005] Call Trace:\n[ 1200.000006]  [<ffffffff8150e0c5>] lab_wait+0x95/0x1d0\n"
@@ -161,7 +149,7 @@ def test_what_a_stalled_cpu_was_at_names_the_family() -> None:
         "[  210.000013]  el1_irq+0xc0/0x180\n[  210.000015]  lab_spin+0x1c/0x40 [lab]\n"
         "[  210.000016]  el0_svc+0x18/0x28\n"
     )
-    signatures = [signature_of(_one(text)) for text in (x86, arm64)]
+    signatures = [signature_of(one(text)) for text in (x86, arm64)]
     assert [(s.functions, s.interesting) for s in signatures] == [(("lab_spin",), "lab_spin")] * 2
 
 

@@ -43,7 +43,8 @@ def test_pieces_of_a_storm(style: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(
-    st.integers(0, 2**32), st.sampled_from(STYLES), st.lists(st.sampled_from(sorted(DAMAGES)), max_size=3),
+    # Larger seeds make times of more seconds than the age of the universe has.
+    st.integers(0, 1 << 20), st.sampled_from(STYLES), st.lists(st.sampled_from(sorted(DAMAGES)), max_size=3),
     st.sampled_from(ENDINGS), st.integers(20_000, 90_000),
 )  # fmt: skip
 @settings(

@@ -7,23 +7,12 @@ import pytest
 from kvmlab.inquiry.signatures import signature_of
 from kvmlab.report.jsonable import report_json
 from kvmlab.report.log import read_log
-from kvmlab.report.records import Kind, Report
-from kvmlab.report.scan import scan_log
-
-
-def _one(text: str) -> Report:
-    log = read_log(text.encode())
-    assert len(log.reports) == 1, [r.title for r in log.reports]
-    assert scan_log(text.encode()).df_reports()["title"].tolist() == [log.reports[0].title]
-    return log.reports[0]
-
-
-def _functions(report: Report) -> list[str]:
-    return [] if report.call_trace is None else [frame.function for frame in report.call_trace.frames]
+from kvmlab.report.records import Kind
+from tests.report.single import functions, one
 
 
 def test_parisc_prints_the_trace_before_the_title() -> None:
-    report = _one(
+    report = one(
         "[   33.000001] Backtrace:\n[   33.000002]  [<0000000040a1b2c4>] lab_read+0x24/0x80\n"
         "[   33.000003]  [<0000000040a1b2b4>] sys_lab+0x14/0x80\n[   33.000004] \n"
         "[   33.000005] Kernel Fault: Code=15 (Data TLB miss fault) at addr 0000000000000010\n"
@@ -33,13 +22,13 @@ def test_parisc_prints_the_trace_before_the_title() -> None:
         "[   33.000010]  [<0000000040a1b2b4>] sys_lab+0x14/0x80\n"
     )
     assert (report.kind, report.span.first_line) == (Kind.OOPS, 1)
-    assert _functions(report) == ["lab_read", "sys_lab"]
+    assert functions(report) == ["lab_read", "sys_lab"]
     assert report_json(report)["pid"] == 91
     assert len(report.traces) == 1
 
 
 def test_inlined_functions_of_early_symbolizers() -> None:
-    report = _one(
+    report = one(
         "BUG: Bad page state in process loader  pfn:12345\n"
         "page:ffffea0006390280 count:0 mapcount:1 mapping:          (null) index:0x1\n"
         "CPU: 2 PID: 91 Comm: loader Not tainted 4.2.1 #6\nCall Trace:\n"
@@ -59,7 +48,7 @@ def test_inlined_functions_of_early_symbolizers() -> None:
 
 
 def test_the_debugger_of_powerpc() -> None:
-    report = _one(
+    report = one(
         "cpu 0x1c: Vector: 300 (Data Access) at [c000001ff74d36d0]\n    pc: c00000000047d72c: lab_irq+0xd4/0x2b0\n"
         "    lr: c00000000047d8ac: lab_softirq+0x254/0x2b0\n    sp: c000001ff74d3960\n   msr: 9000000000009033\n"
         "   dar: 1ffdbc0004\n dsisr: 42000000\n  current = 0xc000001ff73cca80\n"
@@ -70,7 +59,7 @@ def test_the_debugger_of_powerpc() -> None:
     )
     shown = report_json(report)
     assert (report.kind, shown["cpu"], shown["pid"], shown["comm"]) == (Kind.OOPS, 28, 91, "swapper/28")
-    assert _functions(report) == ["lab_softirq", "irq_exit"]
+    assert functions(report) == ["lab_softirq", "irq_exit"]
     assert signature_of(report).interesting == "lab_irq"
 
 
@@ -88,7 +77,7 @@ def test_the_debugger_of_powerpc() -> None:
     ],
 )
 def test_cpu_and_machine_of_old_oopses(task: str, cpu: int | None, release: str, hardware: str | None) -> None:
-    report = _one(
+    report = one(
         "BUG: unable to handle kernel NULL pointer dereference at 0000000000000010\nOops: 0000 [#1] SMP\n"
         f"{task}\nRIP: 0010:[<ffffffffa014a000>]  [<ffffffffa014a000>] lab_x+0x180/0x1a0 [lab]\nCall Trace:\n"
         " [<ffffffff81085e3a>] lab_work+0x11a/0x480\n"
@@ -111,7 +100,7 @@ def test_a_cpu_line_of_another_task_is_none_of_a_warning() -> None:
 
 
 def test_traces_of_klogd_on_one_line() -> None:
-    report = _one(
+    report = one(
         "Unable to handle kernel NULL pointer dereference at virtual address 00000014\nOops: 0000\nCPU:    0\n"
         "EFLAGS: 00010282\neax: 00000000   ebx: c1a2b3c4   ecx: 00000001   edx: 00000002\n"
         "Process loader (pid: 91, stackpage=c15f1000)\nStack: c1a2b3c4 c1a2b3c4 f7c0e000 f7c0e0a0 \n"
@@ -135,7 +124,7 @@ def test_traces_of_klogd_on_one_line() -> None:
     ],
 )
 def test_the_function_that_a_trap_struck_names_the_family(place: str) -> None:
-    report = _one(
+    report = one(
         "Unable to handle kernel NULL pointer dereference at virtual address 00000014\nOops: 0000 [#1]\n"
         f"CPU: 2 PID: 91 Comm: loader Not tainted 6.6.0 #1\n{place}\nCall Trace:\n lab_ioctl+0x1/0x2 [lab]\n"
     )

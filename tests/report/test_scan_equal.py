@@ -188,3 +188,13 @@ def test_fragments_of_netconsole(engine: str) -> None:
     rest = [f"4,{500 + i},{1_000_141_632 + 13 * i},-,ncfrag=90/182;zzz|quiet" for i in range(40)]
     for at in (1, 3, 20, 35):
         check("\n".join([*lines[:at], rest[at], *lines[at:], ""]).encode(), engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_words_that_are_not_those_of_the_page(engine: str) -> None:
+    lines = log(3, "dmesg", 1.0, 30_000)
+    words = [n for n, line in enumerate(lines) if "] raw: 0017" in line]
+    for n in words[1::2]:
+        lines[n] = lines[n].replace("raw: 0017", "raw: 0027")
+    text = "\n".join([*lines, ""]).encode()
+    assert check(text, engine) < text.count(b"BUG: Bad page state"), "a page with other words was read the fast way"

@@ -61,3 +61,15 @@ def test_a_list_of_modules_goes_on_behind_a_clock(front: str) -> None:
     found = read_log("".join(f"{front}{line}\n" for line in report).encode()).reports[0]
     assert found.modules is not None
     assert len(found.modules.names) == 250
+
+
+@pytest.mark.parametrize("damaged", ["[1000141637]", "[   000141637]", "[    1000.1416]", "[    .141637]"])
+def test_a_time_that_lost_characters_still_begins_a_record(damaged: str) -> None:
+    rows = [line.partition("] ")[2] for line in log(3, "dmesg", 1.0, 3_000)]
+    at = next(n for n, row in enumerate(rows) if row.startswith("CPU: "))
+    lines = [f"[ 1000.{141632 + n}] {row}" for n, row in enumerate(rows)]
+    lines[at] = f"{damaged} {rows[at]}"
+    found = read_log("\n".join([*lines, ""]).encode()).reports[0]
+    assert found.cpu_line is not None
+    assert found.modules is not None
+    assert len(found.modules.names) == 250
