@@ -15,7 +15,9 @@ from kvmlab.report.build_task import (
     is_of_title,
     machine_of,
     of_hung_task,
+    of_line,
     of_soft_lockup,
+    with_release,
 )  # fmt: skip
 from kvmlab.report.build_trace import TraceBuilder
 from kvmlab.report.cpu_line import match_cpu_line, match_hardware, match_process
@@ -33,7 +35,7 @@ _DECIMAL_FIELDS = frozenset(
     {"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die", "jiffies"}
 )
 _CALLERS = "Caller"
-_WITHIN_REGISTERS = frozenset({"decoded_code", "hung_task_note"})
+_WITHIN_REGISTERS = frozenset({"decoded_code", "hung_task_note", "powerpc_task"})
 _USER_REGISTERS = "user-mode RIP, Code, RSP and register lines"
 
 
@@ -78,6 +80,7 @@ class _Builder:
         self.repeats: list[Span] = []
         self.fresh = False
         self.task: tuple[str, int] | None = None
+        self.released: CpuLine | None = None
 
     def build(self, index: int) -> Report:
         lines = self.splat.lines
@@ -99,6 +102,7 @@ class _Builder:
         built = [registers.build_registers(block.lines, block.code, block.user) for block in self.blocks if block.lines]
         blocks = [block for block in built if block.values or block.symbols]
         dump = self.page.build()
+        self.cpu = with_release(self.cpu, self.released)
         unnamed = self.cpu is None or (self.cpu.pid is None and self.cpu.comm is None)
         if unnamed and self.task is not None and not {"comm", "pid"} & self.fields.keys():
             self.fields["comm"], self.fields["pid"] = self.task
@@ -159,6 +163,8 @@ class _Builder:
             self.header_pfn = data["header_pfn"]
         elif part in PAGE_PARTS or part is Part.OWNER:
             self.page.take(line)
+            if part is Part.PAGE and "ainted" in line.record.text:
+                self.released = of_line(line.record.text, span)
         elif part is Part.MODULES:
             if line.rest or not self.modules:
                 # A soft lockup to 3.8 prints the list twice.
@@ -251,6 +257,8 @@ class _Builder:
         first = line.part is Part.REGISTERS and line.data.first
         if not self.blocks or not follows or (first and self.blocks[-1].lines and _again(self.blocks[-1], line.data)):
             self.blocks.append(_Block())
+        if "ainted" in line.record.text:
+            self.released = self.released or of_line(line.record.text, line.record.span)
         if line.part is Part.CODE:
             self.blocks[-1].code = True
             if line.rest and self.code:

@@ -11,6 +11,9 @@ from kvmlab.report.records import CpuLine, Hardware
 from kvmlab.text.span import Span
 
 _CPU_NUMBER = re.compile(r"^\s*CPU:? {1,5}(?P<cpu>\d{1,5})\s*$|EFLAGS: [0-9a-f]{8} CPU: (?P<flagged>\d{1,5})$")
+_TAINT = r"(?P<taint>Not tainted|Tainted: [A-Z ]{1,64}?) {0,8}"
+_RELEASED = re.compile(rf".*?{_TAINT}\((?P<release>\d[^() ]{{1,128}}(?: #\d{{1,6}})?)\)")
+_TAINT_ALONE = re.compile(rf".*\({_TAINT}\)$")
 
 
 def cpu_number(text: str) -> str | None:
@@ -48,6 +51,37 @@ def of_hung_task(line: CpuLine, fields: Mapping[str, str | int]) -> CpuLine:
     pid, comm = fields.get("pid"), fields.get("comm")
     shown = None if comm is None else str(comm)
     return replace(line, cpu=None, uid=None, pid=pid if isinstance(pid, int) else None, comm=shown)
+
+
+def of_line(text: str, span: Span) -> CpuLine | None:
+    """Taint and release where old kernels print them: behind registers or a page; None if the line has neither.
+
+    Args:
+        text: the line.
+        span: where it stands.
+
+    >>> from kvmlab.text.span import Span
+    >>> line = of_line("REGS: cf9cfe40 TRAP: 0300   Tainted: P   (2.6.25-rc2)", Span(0, 0, 1, 1))
+    >>> line.taint_text, line.release.text, line.pid
+    ('P', '2.6.25-rc2', None)
+    """
+    found = _RELEASED.match(text) or _TAINT_ALONE.match(text.rstrip())
+    if found is None:
+        return None
+    line = match_cpu_line(f"Pid: 0, comm: - {found['taint']} {found.groupdict().get('release', '')}", span)
+    return None if line is None else replace(line, pid=None, comm=None)
+
+
+def with_release(line: CpuLine | None, other: CpuLine | None) -> CpuLine | None:
+    """A CPU line with the taint and the release of another one where it has none.
+
+    Args:
+        line: the line, if there is one.
+        other: what else is known.
+    """
+    if line is None or other is None or line.release is not None:
+        return line or other
+    return replace(line, tainted=other.tainted, taint_text=other.taint_text, release=other.release, build=other.build)
 
 
 def is_of_title(line: CpuLine, fields: Mapping[str, str | int]) -> bool:

@@ -391,3 +391,49 @@ def test_states_of_loongarch() -> None:
         found = match_registers(line)
         assert found is not None
         assert found.values == {name: value}
+
+
+PPC_32 = """\
+Unable to handle kernel paging request for data at address 0x00000004
+Faulting instruction address: 0xd107c0c8
+Oops: Kernel access of bad area, sig: 11 [#1]
+Modules linked in: faulty
+NIP: d107c0c8 LR: c0072834 CTR: 0fe368a4
+REGS: cf9cfe40 TRAP: 0300   Tainted: P             (2.6.25.7-dirty)
+MSR: 00029000 <EE,ME>  CR: 48242028  XER: 00000007
+DEAR: 00000004, ESR: 00800000
+TASK = cfa5d000[951] 'bash' THREAD: cf9ce000
+GPR00: d107c0c0 cf9cfef0 cfa5d000 00000000 4801f000 00000004 cf9cff20 00000000\x20
+GPR08: 00000000 00000000 00000004 00000000 00000004 100fd4b8 00000000 00000007\x20
+NIP [d107c0c8] faulty_write+0x8/0x10 [faulty]
+LR [c0072834] vfs_write+0xcc/0x16c
+Call Trace:
+[cf9cfef0] [c0072804] vfs_write+0x9c/0x16c (unreliable)
+[cf9cff40] [c000cf20] ret_from_syscall+0x0/0x3c
+---[ end trace 4d8ed6ffb4040001 ]---
+"""
+
+
+def test_powerpc_to_4_9_names_task_and_release_within_its_registers() -> None:
+    report = _one(PPC_32)
+    assert _json(report, "pid", "comm", "kernel", "taint") == [951, "bash", "2.6.25.7-dirty", "P"]
+    assert report.registers is not None
+    assert (report.registers.values["DEAR"], report.registers.values["GPR15"]) == (4, 7)
+    assert report.more_registers == ()
+
+
+def test_ia64_names_the_release_behind_a_register() -> None:
+    assert _json(_one(IA64), "kernel", "taint") == ["2.6.32-5", ""]
+
+
+def test_the_taint_behind_a_page_of_2_6_16() -> None:
+    report = _one("""\
+Bad page state in process 'udhcpc'
+page:81012340 flags:0x00000400 mapping:00000000 mapcount:0 count:0 (Tainted: P    B)
+Trying to fix it up, but a reboot is needed
+Backtrace:
+Call Trace:
+[<800b3ce8>] bad_page+0x68/0xa8
+[<80071a04>] handle_sys+0x124/0x148
+""")
+    assert _json(report, "taint", "kernel", "comm") == ["PB", None, "udhcpc"]
