@@ -93,16 +93,24 @@ def places(text: bytes, data: Any, word: bytes) -> Any:
         data: its bytes, as many as there are to look at (numpy uint8).
         word: the word; it is known by its rarest byte.
     """
-    at = min(range(len(word)), key=lambda i: (chr(word[i]).isalnum(), word[i] in b" :[]()-._", i))
-    if _is_rare(data, word[at]):
-        found = rare(text, data, word[at]) - at
+    first, second = sorted(range(len(word)), key=lambda i: _commonness(word[i]))[:2]
+    if _is_rare(data, word[first]):
+        found = rare(text, data, word[first]) - first
     else:
-        # Its first and its last byte together are rarer.
-        found = _pairs(data, word[0], word[-1], len(word) - 1)
+        # Its two rarest bytes together are rarer.
+        i, j = sorted((first, second))
+        found = _pairs(data, word[i], word[j], j - i) - i
     found = found[(found >= 0) & (found + len(word) <= len(data))]
     for i, byte in enumerate(word):
         found = found[data[found + i] == byte]
     return found
+
+
+def _commonness(byte: int) -> int:
+    """How common a byte is in logs, roughly."""
+    if byte in b" etaoinsrhl0123456789[]():.,-_=/":
+        return 2
+    return int(chr(byte).islower())
 
 
 def _is_rare(data: Any, byte: int) -> bool:

@@ -18,6 +18,8 @@ from kvmlab.report.fast_state import N_FORM, T_TIME
 
 # How the shape of a kernel's time ends.
 _TIME = b".000000]"
+# Bytes that stand in nearly every line.
+_COMMON = b" etaoinsrhl0123456789[](){}:.,-_=/"
 # How many sets of prefixes are held.
 _MAX_HELD = 256
 
@@ -122,7 +124,12 @@ class Known:
 
 
 def piece_of(word: str) -> bytes:
-    """Four bytes of a word to look for in lines, the rarest; the last is 0 where the word is shorter."""
+    """Four bytes of a word to look for in lines, the rarest; the last is 0 where the word is shorter.
+
+    >>> piece_of("]: Oops ")
+    b'Oops'
+    """
     shown = word.encode()
     pieces = [shown[i : i + 4] for i in range(max(1, len(shown) - 3))]
-    return min(pieces, key=lambda piece: sum(byte in b" etaoinsrhl" for byte in piece)).ljust(4, b"\0")
+    # The first three are looked up in all text, the fourth only where they stand.
+    return min(pieces, key=lambda piece: [sum(byte in _COMMON for byte in piece[:n]) for n in (3, 4)]).ljust(4, b"\0")
