@@ -67,7 +67,7 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         default="auto",
         help="how to read: auto (default) takes the fast way when the files have 64 MiB or more together; the fast way "
         "finds the same reports, but does not look for damage of the text as a whole; --json holds all parts of every "
-        "report, and takes some ten minutes a gigabyte either way",
+        "report, and takes minutes a gigabyte either way",
     )
     how.add_argument(
         "--rows", type=_count, metavar="N",

@@ -21,6 +21,8 @@ class Does(StrEnum):
     INLINE = "inline"
     GENERIC = "generic"
     RENAME = "rename"
+    LOOK = "look"
+    ENTRY = "entry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,22 @@ def frame_rules() -> tuple[FrameRule, ...]:
     >>> frame_rules()[0].does.value
     'skip'
     """
+    return _rows("rule")
+
+
+def _rows(table: str) -> tuple[FrameRule, ...]:
     text = files("kvmlab.inquiry").joinpath("data", "frame_rules.toml").read_text(encoding="utf-8")
-    return tuple(FrameRule(**row) for row in tomllib.loads(text)["rule"])
+    return tuple(FrameRule(**row) for row in tomllib.loads(text)[table])
+
+
+@cache
+def stall_rules() -> tuple[FrameRule, ...]:
+    """The rows that tell how the kernel came to look at a CPU that is stuck.
+
+    >>> [rule.does.value for rule in stall_rules()]
+    ['look', 'entry']
+    """
+    return _rows("stall")
 
 
 @lru_cache(maxsize=8192)

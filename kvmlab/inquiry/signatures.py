@@ -8,23 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from kvmlab.inquiry.frame_rules import canonical_frame
+from kvmlab.inquiry.frame_rules import Does, canonical_frame, stall_rules
 from kvmlab.report.records import Frame, Kind, Report
 
 # Registers that hold the place at which a trap struck, on the architectures that print it as a symbol.
 _TRAP_REGISTERS = ("RIP", "EIP", "pc", "PC", "NIP", "epc", "ERA", "era", "IP", "TPC")
 _STALLS = frozenset({Kind.SOFT_LOCKUP, Kind.RCU_STALL})
 _TRAPS = frozenset({Kind.OOPS, Kind.BUG, Kind.WARNING, Kind.LIST_CORRUPTION, Kind.REFCOUNT}) | _STALLS
-# By what the kernel looks at a CPU that is stuck, and how it got there from the function that is.
-_LOOKS = re.compile(
-    r"rcu_dump_cpu_stacks|rcu_(?:check_callbacks|sched_clock_irq)|nmi_cpu_backtrace\S*|watchdog_(?:overflow_callback|timer_fn)\S*|"
-    r"soft_nmi_interrupt"
-)
-_INTERRUPTS = re.compile(
-    r"el[01]\w*irq\w*|__irq_(?:svc|usr)|decrementer_common\w*|timer_interrupt|soft_nmi_common|(?:asm_)?sysvec_\w+|"
-    r"(?:smp_|local_)?apic_timer_interrupt|ret_from_intr|handle_riscv_irq|do_irq|ext_int_handler|handle_int|"
-    r"end_repeat_nmi|asm_exc_nmi|nmi|ret_from_exception"
-)
 _ID_DIGITS = 12
 
 # What is equal for reports of one family: kind, functions, detail.
@@ -101,18 +91,22 @@ def _frames(report: Report) -> tuple[list[Frame], bool]:
 
 def _below_look(frames: list[Frame]) -> list[Frame]:
     """What a stuck CPU was at: the entries below those by which the kernel looked at it, all if there are none such."""
-    at = max((i for i, frame in enumerate(frames) if _LOOKS.fullmatch(frame.function)), default=None)
+    at = max((i for i, frame in enumerate(frames) if _is(frame, Does.LOOK)), default=None)
     if at is None:
         return frames
     context = frames[at].context
     if context not in (None, "TASK"):
         below = [i for i in range(at, len(frames)) if frames[i].context != context]
     else:
-        entry = next((i for i in range(at, len(frames)) if _INTERRUPTS.fullmatch(frames[i].function)), None)
+        entry = next((i for i in range(at, len(frames)) if _is(frames[i], Does.ENTRY)), None)
         below = [] if entry is None else [
-            i for i in range(entry, len(frames)) if not _INTERRUPTS.fullmatch(frames[i].function)
+            i for i in range(entry, len(frames)) if not _is(frames[i], Does.ENTRY)
         ]  # fmt: skip
     return frames[below[0] :] if below else frames
+
+
+def _is(frame: Frame, does: Does) -> bool:
+    return any(rule.does is does and rule.regex.fullmatch(frame.function) for rule in stall_rules())
 
 
 def _trap_symbol(report: Report) -> Iterator[str]:

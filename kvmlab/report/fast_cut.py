@@ -116,7 +116,7 @@ class Cutter:
         self._wholes = Wholes(attempt)
         self._forms: dict[bytes, _Form | None] = {}
         # Prefixes of titles, as many as templates can be.
-        self._shapes: list[bytes] = []
+        self._shapes: tuple[bytes, ...] = ()
 
     def cut(self, text: bytes, titles: Iterable[int], size: int, styles: list[str]) -> Cuts:
         """The reports that can be read as wholes.
@@ -160,7 +160,7 @@ class Cutter:
         if isinstance(template, Template) and template.shape == shape:
             found = _Form.of(template)
             if len(self._shapes) < MAX_TEMPLATES:
-                self._shapes.append(shape)
+                self._shapes += (shape,)
         if len(self._forms) < MAX_ENTRIES:
             self._forms[shape] = found
         return found
@@ -180,7 +180,7 @@ class Cutter:
     def _has_prefix(self, text: bytes, at: int, template: Template) -> bool:
         """Whether a line has the prefix of a template, or that of another report's title."""
         shown = text[at : at + PREFIX_BYTES].translate(DIGITS)
-        return shown.startswith(template.shape) or shown.startswith(tuple(self._shapes))
+        return shown.startswith(template.shape) or shown.startswith(self._shapes)
 
 
 def _sure(text: bytes, cuts: list[_Cut], form: _Form, style: int) -> tuple[Any, Any]:

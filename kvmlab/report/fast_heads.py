@@ -12,6 +12,8 @@ from functools import cache, lru_cache
 from kvmlab.report.titles import titles
 
 HEAD_BYTES = 8
+# Bytes that stand in nearly every line: a word is looked for by its others.
+COMMON = b" etaoinsrhl0123456789[](){}:.,-_=/"
 NO, YES, EXACTLY = range(3)
 # How messages begin that are parts of a report without being titles.
 _BEGINS = (

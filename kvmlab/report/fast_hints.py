@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
+from kvmlab.report.fast_heads import COMMON
 
 _ZERO, _HIGH, _LOW7, _ADD = (
     np.uint64(0x3030303030303030), np.uint64(0x8080808080808080), np.uint64(0x7F7F7F7F7F7F7F7F),
@@ -18,6 +20,8 @@ _RARE = 1024
 _FEW = 512
 # Bytes that are looked at together: what is made of them is small, and its memory used again.
 _BLOCK = 1 << 17
+# A dot, and a bracket behind six digits.
+_TIME = (46, 93, 7)
 
 
 def digits_zeroed(words: Any) -> Any:
@@ -53,25 +57,19 @@ def fits(words: Any, starts: Any, wanted: Sequence[Any], digits: bytes) -> Any:
         wanted: the bytes by words of eight, the same for all places or one for each; zeros where any digit may stand.
         digits: as many bytes, zeros where any digit may stand.
     """
-    bad, other = np.zeros(len(starts), np.uint64), np.zeros(len(starts), np.uint64)
+    bad = np.zeros(len(starts), np.uint64)
     more = eights(bytes(0x76 if byte == 48 else 0x7F for byte in digits))
-    at = starts.copy()
     for i, want in enumerate(wanted):
-        found = words[at]
-        at += 8
+        found = words[starts + 8 * i]
         # Without the wanted byte a digit is at most nine, and any other byte that fits is nothing.
         found ^= want
         if 8 * i + 8 > len(digits):
             found &= np.uint64((1 << 8 * (len(digits) - 8 * i)) - 1)
-        if b"0" not in digits[8 * i : 8 * i + 8]:
-            other |= found
-            continue
         bad |= found
         found &= _LOW7
         found += np.uint64(more[i])
         bad |= found
     bad &= _HIGH
-    bad |= other
     return bad == 0
 
 
@@ -99,7 +97,7 @@ def places(text: bytes, data: Any, word: bytes) -> Any:
     else:
         # Its two rarest bytes together are rarer.
         i, j = sorted((first, second))
-        found = _pairs(data, word[i], word[j], j - i) - i
+        found = _places(_pairs(data, word[i], word[j], j - i)) - i
     found = found[(found >= 0) & (found + len(word) <= len(data))]
     for i, byte in enumerate(word):
         found = found[data[found + i] == byte]
@@ -108,9 +106,7 @@ def places(text: bytes, data: Any, word: bytes) -> Any:
 
 def _commonness(byte: int) -> int:
     """How common a byte is in logs, roughly."""
-    if byte in b" etaoinsrhl0123456789[]():.,-_=/":
-        return 2
-    return int(chr(byte).islower())
+    return 2 if byte in COMMON else int(chr(byte).islower())
 
 
 def _is_rare(data: Any, byte: int) -> bool:
@@ -119,8 +115,8 @@ def _is_rare(data: Any, byte: int) -> bool:
     return int(np.count_nonzero(head == byte)) * _RARE <= len(head) + _RARE
 
 
-def _pairs(data: Any, first: int, last: int, apart: int) -> Any:
-    """Where two bytes stand so far apart.
+def _pairs(data: Any, first: int, last: int, apart: int) -> Iterator[tuple[int, Any]]:
+    """Whether two bytes stand so far apart, block by block: where it begins, and a flag a place, until the next one.
 
     Args:
         data: bytes (numpy uint8).
@@ -129,16 +125,18 @@ def _pairs(data: Any, first: int, last: int, apart: int) -> Any:
     """
     n = max(0, len(data) - apart)
     flags, held = np.empty(_BLOCK, bool), np.empty(_BLOCK, bool)
-    found = [np.empty(0, np.int64)]
     for at in range(0, n, _BLOCK):
         stop = min(n, at + _BLOCK)
         part, behind = flags[: stop - at], held[: stop - at]
         np.equal(data[at:stop], first, out=part)
         np.equal(data[at + apart : stop + apart], last, out=behind)
         part &= behind
-        if part.any():
-            found.append(np.flatnonzero(part) + at)
-    return np.concatenate(found)
+        yield at, part
+
+
+def _places(pairs: Iterable[tuple[int, Any]]) -> Any:
+    found = [np.flatnonzero(part) + at for at, part in pairs if part.any()]
+    return np.concatenate([np.empty(0, np.int64), *found])
 
 
 def rare(text: bytes, data: Any, byte: int) -> Any:
@@ -183,7 +181,7 @@ def times(data: Any) -> Any:
     Args:
         data: its bytes (numpy uint8).
     """
-    return _pairs(data, 46, 93, 7) + 7
+    return _places(_pairs(data, *_TIME)) + _TIME[2]
 
 
 def count_times(data: Any) -> int:
@@ -192,16 +190,7 @@ def count_times(data: Any) -> int:
     Args:
         data: its bytes (numpy uint8).
     """
-    n = max(0, len(data) - 7)
-    flags, held, found = np.empty(_BLOCK, bool), np.empty(_BLOCK, bool), 0
-    for at in range(0, n, _BLOCK):
-        stop = min(n, at + _BLOCK)
-        part, dots = flags[: stop - at], held[: stop - at]
-        np.equal(data[at + 7 : stop + 7], 93, out=part)
-        np.equal(data[at:stop], 46, out=dots)
-        part &= dots
-        found += int(np.count_nonzero(part))
-    return found
+    return sum(int(np.count_nonzero(part)) for _, part in _pairs(data, *_TIME))
 
 
 def _files(data: Any) -> Any:

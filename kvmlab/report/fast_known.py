@@ -11,15 +11,13 @@ import numpy as np
 
 from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
-from kvmlab.report.fast_heads import searched_words
+from kvmlab.report.fast_heads import COMMON, searched_words
 from kvmlab.report.fast_lines import three_tables
 from kvmlab.report.fast_meaning import MAX_TEMPLATES, Template
 from kvmlab.report.fast_state import N_FORM, T_TIME
 
 # How the shape of a kernel's time ends.
 _TIME = b".000000]"
-# Bytes that stand in nearly every line.
-_COMMON = b" etaoinsrhl0123456789[](){}:.,-_=/"
 # How many sets of prefixes are held.
 _MAX_HELD = 256
 
@@ -132,4 +130,4 @@ def piece_of(word: str) -> bytes:
     shown = word.encode()
     pieces = [shown[i : i + 4] for i in range(max(1, len(shown) - 3))]
     # The first three are looked up in all text, the fourth only where they stand.
-    return min(pieces, key=lambda piece: [sum(byte in _COMMON for byte in piece[:n]) for n in (3, 4)]).ljust(4, b"\0")
+    return min(pieces, key=lambda piece: [sum(byte in COMMON for byte in piece[:n]) for n in (3, 4)]).ljust(4, b"\0")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from kvmlab.text.prefix import HOT, match_prefix
+from kvmlab.text.prefix import HOT, STAMP, match_prefix
 
 # Longest prefix that is matched as a template.
 PREFIX_BYTES = 128
@@ -16,7 +16,7 @@ MAX_ENTRIES = 1 << 20
 MAX_TEMPLATES = 64
 MASK = (1 << 64) - 1
 DIGITS = bytes.maketrans(b"0123456789", b"0" * 10)
-_TIME = re.compile(r"\[ *\d{1,12}\.\d{6}\](?=[ \[]|$)")
+_TIME = re.compile(STAMP + r"(?=[ \[]|$)")
 _OFFSET = re.compile(rb"\+0x[0-9a-f]{1,16}/0x[0-9a-f]{1,16}(?= \[|$)")
 _PLAIN = frozenset(range(0x20, 0x7F)) | {0x09}
 

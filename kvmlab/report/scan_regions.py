@@ -15,7 +15,8 @@ from kvmlab.report import fast_rows as r
 from kvmlab.report.log import find_reports
 from kvmlab.report.records import Report
 from kvmlab.report.scan_text import NotPlain, Stretches
-from kvmlab.report.splat import FOREIGN_LIMIT_TALKING, GAP_NS
+from kvmlab.report.splat import FOREIGN_LIMIT_TALKING
+from kvmlab.report.splat_rules import GAP_NS
 from kvmlab.text.prefix import HOT_BYTES, match_prefix
 from kvmlab.text.reader import read_text
 from kvmlab.text.record import Record

@@ -4,42 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from kvmlab.report.details import Detail, match_detail
+from kvmlab.report.details import match_detail
 from kvmlab.report.interleave import Waiting
-from kvmlab.report.lines import LINE_LENGTH, PAGE_PARTS, Line, Part, classify
-from kvmlab.report.open_splat import BOTTOM, TEXT_LIMIT, OpenSplat, Splat
-from kvmlab.report.records import CpuLine, Kind
+from kvmlab.report.lines import LINE_LENGTH, Line, Part, classify
+from kvmlab.report.open_splat import OpenSplat, Splat
+from kvmlab.report.records import Kind
 from kvmlab.report.rest import read_rest, rejoined
-from kvmlab.report.titles import Title
+from kvmlab.report.splat_rules import (
+    accepts,
+    belongs,
+    continues,
+    is_apart,
+    is_repeat,
+    may_be_cut_here,
+    may_go_on,
+)
 from kvmlab.text.record import Record, Role
 
-# A report is printed in one go; a longer silence between two of its records means that they are not of one report.
-GAP_NS = 2_000_000_000
-# Clocks of two CPUs differ a little; a step back beyond that is another boot or another log.
-BACK_NS = 1_000_000_000
-# How many records of others may stand in a row inside a report, and inside one that has free text of its own.
-FOREIGN_LIMIT = 40
-FOREIGN_LIMIT_TALKING = 200
-LINES_LIMIT = 4096
 # How the name of the prefix of a broadcast begins (`kvmlab.text.prefix_rows`).
 _WALL = "wall"
-
-# Parts that stand in a report once; a second one belongs to another report.
-_ONCE = frozenset(
-    {
-        Part.CPU, Part.MODULES, Part.HARDWARE, Part.TAINTED, Part.WORKQUEUE, Part.REASON, Part.PAGE, Part.PAGE_TYPE,
-        Part.HEAD, Part.BAD_FLAGS,
-    }
-)  # fmt: skip
-_BEHIND_REASON = frozenset({Part.MEMCG, Part.BAD_FLAGS, Part.OWNER})
-# Kinds that print more behind their call trace: modules, an end marker, a summary, a panic.
-_GOES_ON = frozenset({Kind.OOPS, Kind.BUG, Kind.WARNING, Kind.REFCOUNT, Kind.LIST_CORRUPTION})
 # Kinds whose text stands behind the line of a warning where kernels print it last: the text says more.
 _SPEAKS_FOR_WARNING = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT, Kind.SOFT_LOCKUP})
 # Kinds that a text turns into, which stands before their line and has no kind of its own.
 _SAYS_MORE = frozenset({Kind.BUG, Kind.OOPS, Kind.WARNING})
-_TEXT_FIRST = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT, Kind.OTHER})
-_DIES = frozenset({Kind.OOPS, Kind.BUG, Kind.LIST_CORRUPTION, Kind.KASAN})
+# How many records of others may stand in a row inside a report, and inside one that has free text of its own.
+FOREIGN_LIMIT = 40
+FOREIGN_LIMIT_TALKING = 200
 
 
 def find_splats(records: Iterable[Record], order: Sequence[int] | None = None) -> Iterator[Splat]:
@@ -94,17 +84,17 @@ class _Stream:
                 detail = match_detail(text)
                 if (joined := rejoined(self.open, text)) is not None:
                     self.open.add(Line(index, record, self.open.last.part, joined, rest=True))
-                elif detail is not None and _belongs(self.open, detail):
+                elif detail is not None and belongs(self.open, detail):
                     self.open.add(Line(index, record, Part.DETAIL, detail))
                 else:
                     yield from self._foreign(Line(index, record, Part.OTHER))
             return
-        if self.open is not None and _apart(self.open, record):
+        if self.open is not None and is_apart(self.open, record):
             yield from self.close()
         line = self._read(index, record)
         if line.part is Part.BLANK:
             return
-        if self.open is not None and _is_repeat(self.open, line):
+        if self.open is not None and is_repeat(self.open, line):
             line.part = Part.REPEAT
             self.open.add(line)
             self.before = record
@@ -114,13 +104,13 @@ class _Stream:
         if line.part is Part.TITLE:
             yield from self._title(line)
         elif line.part is Part.CUT_HERE:
-            if self.open is None or not _may_be_cut_here(self.open):
+            if self.open is None or not may_be_cut_here(self.open):
                 yield from self.close()
                 self.open = OpenSplat()
             self.open.add(line)
         elif line.part is Part.RULE:
             yield from self._rule(line)
-        elif self.open is not None and _accepts(self.open, line):
+        elif self.open is not None and accepts(self.open, line):
             self.open.add(line)
         elif line.part in (Part.OTHER, Part.DETAIL):
             yield from self._foreign(line)
@@ -172,7 +162,7 @@ class _Stream:
     def _title(self, line: Line) -> Iterator[Splat]:
         row, found = line.data
         splat = self.open
-        if splat is not None and _continues(splat, row):
+        if splat is not None and continues(splat, row):
             told = splat.kind is Kind.WARNING and row.kind in _SPEAKS_FOR_WARNING
             if told or (splat.title is None and not row.late):
                 splat.title, splat.found, splat.kind = row, found, row.kind
@@ -224,132 +214,6 @@ class _Stream:
         if splat is None:
             return
         splat.interrupt(line)
-        over = splat.closed_trace and not (splat.talks and not splat.ended) and not _may_go_on(splat)
+        over = splat.closed_trace and not (splat.talks and not splat.ended) and not may_go_on(splat)
         if over or len(splat.pending) > (FOREIGN_LIMIT_TALKING if splat.talks else FOREIGN_LIMIT):
             yield from self.close()
-
-
-def _apart(splat: OpenSplat, record: Record) -> bool:
-    if len(splat.lines) >= LINES_LIMIT:
-        return True
-    if splat.time_ns is None or record.time_ns is None:
-        return False
-    return not -BACK_NS <= record.time_ns - splat.time_ns <= GAP_NS
-
-
-def _belongs(splat: OpenSplat, detail: Detail) -> bool:
-    """Whether a line that reads like prose is a report's: dots right behind it, or what names its next trace."""
-    if detail.name == "elided":
-        return not splat.pending
-    return splat.talks and (detail.name == "kasan_object" or (detail.names and splat.last.record.prefix is None))
-
-
-def _is_repeat(splat: OpenSplat, line: Line) -> bool:
-    """Whether a line is the one before it once more, as a log has it that two sources wrote."""
-    last = splat.last
-    if splat.pending or last.part is Part.REPEAT or last.record.text != line.record.text:
-        return False
-    if last.record.timestamp != line.record.timestamp or last.record.clock != line.record.clock:
-        return False
-    if line.part is Part.TITLE:
-        return splat.title is not None and not splat.title.single
-    # An entry, or a row of zeros, may follow itself; a line that stands in a report once may not.
-    return line.part in _ONCE or line.part is Part.TRACE or Part.REPEAT in splat.seen
-
-
-def _may_be_cut_here(splat: OpenSplat) -> bool:
-    """Whether `cut here` may follow: behind a page dump of a VM_BUG_ON or VM_WARN_ON, or behind the text of a BUG."""
-    if splat.kind is Kind.PAGE_DUMP:
-        return splat.reason.startswith("VM_") and splat.in_title
-    return splat.kind in _TEXT_FIRST and splat.in_title
-
-
-def _continues(splat: OpenSplat, row: Title) -> bool:
-    """Whether a title line belongs to the open splat instead of opening one."""
-    if splat.title is row and splat.last.part is Part.TITLE and splat.last.record.text.rstrip().endswith("[inline]"):
-        # A decoder writes the title once for each function that was inlined.
-        return True
-    if splat.title is None:
-        if row.late:
-            return splat.ended and splat.kind in row.after
-        if Part.CUT_HERE in splat.seen and splat.in_title:
-            return not row.single and row.page != "before"
-        if Kind.FRAGMENT in row.after and splat.kind is Kind.FRAGMENT:
-            # parisc prints the call trace first, and then what happened.
-            return splat.lines[0].part is Part.TRACE and not splat.pending
-        return _may_be_cut_here(splat) and Kind.PAGE_DUMP in row.after
-    return splat.kind in row.after and (row.late or splat.in_title or splat.in_text)
-
-
-def _may_go_on(splat: OpenSplat) -> bool:
-    if splat.title is not None and splat.title.page == "after":
-        return True
-    return splat.kind in _DIES or (splat.kind in _GOES_ON and not splat.ended)
-
-
-def _accepts(splat: OpenSplat, line: Line) -> bool:
-    """Whether a part can belong to the open splat."""
-    part = line.part
-    if line.rest:
-        return True
-    if isinstance(line.data, Detail) and line.data.name == "elided":
-        # Dots belong to the report only right behind one of its lines.
-        return not splat.pending
-    if isinstance(line.data, Detail) and line.data.name == "lock_debugging" and splat.kind not in _DIES:
-        return False
-    if part is Part.OTHER:
-        if splat.title is None and Part.CUT_HERE in splat.seen and splat.in_title and len(splat.lines) <= TEXT_LIMIT:
-            line.part = Part.DETAIL
-            return True
-        return False
-    if part in PAGE_PARTS or part is Part.OWNER:
-        return _accepts_page(splat, line)
-    if splat.talks and not splat.ended:
-        return True
-    if part in _ONCE and part in splat.seen:
-        return False
-    if part is Part.CPU and _of_another(splat, line.data):
-        return False
-    if splat.ended:
-        return part in (Part.REGISTERS, Part.CODE, Part.DETAIL, Part.TRACE) and splat.kind in _DIES
-    if part is Part.TRACE:
-        # 2.6 printed `Backtrace:` and then the header of the call trace.
-        return not splat.had_trace or Part.STACK not in splat.seen
-    if part is Part.STACK:
-        return not splat.closed_trace or (not splat.sealed and splat.bottomed and _is_bottom(line))
-    if part in (Part.REGISTERS, Part.CODE):
-        return not splat.sealed or _may_go_on(splat)
-    if part in (Part.MODULES, Part.UNLOADED, Part.END, Part.DETAIL):
-        return not splat.closed_trace or _may_go_on(splat)
-    return not splat.had_trace or not splat.entries
-
-
-def _of_another(splat: OpenSplat, line: CpuLine) -> bool:
-    """Whether a CPU line is of another CPU and task than the title of a warning names."""
-    found = None if splat.found is None or splat.kind is not Kind.WARNING else splat.found.groupdict()
-    if not found or None in (found.get("cpu"), found.get("pid"), line.cpu, line.pid):
-        return False
-    return (int(found["cpu"]), int(found["pid"])) != (line.cpu, line.pid)
-
-
-def _is_bottom(line: Line) -> bool:
-    """Whether a line holds nothing but functions from the bottom of a stack (two of them may follow each other)."""
-    entries = line.data.entries
-    return bool(entries) and all(BOTTOM.fullmatch(entry.function) for entry in entries)
-
-
-def _accepts_page(splat: OpenSplat, line: Line) -> bool:
-    part = line.part
-    if splat.kind is Kind.FRAGMENT and splat.title is None:
-        return part is not Part.PAGE and splat.in_title
-    if splat.kind is not Kind.PAGE_DUMP:
-        wants = None if splat.title is None else splat.title.page
-        if wants is None or (wants == "before" and splat.had_trace):
-            return False
-    elif not splat.in_title:
-        return False
-    if part in _ONCE and part in splat.seen:
-        return False
-    if Part.REASON in splat.seen:
-        return part in _BEHIND_REASON or (part is Part.FLAGS and Part.BAD_FLAGS in splat.seen)
-    return True

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import islice, pairwise
 
-from kvmlab.text.prefix import match_prefix
+from kvmlab.text.prefix import STAMP, match_prefix
 
 # How many lines are looked at, and how many must agree.
 _SAMPLE, _ENOUGH, _SHARE = 2000, 3, 0.6
-_STAMP = re.compile(r"\[ *\d{1,12}\.\d{6}\]")
+_STAMP = re.compile(STAMP)
 # What the lines of reports hold that nothing else does, where kernels print no timestamp; how many rows are looked at.
 _TELLING = re.compile(
     r"(?:BUG: |Call [Tt]race:|page dumped because: |Modules linked in:|RIP: \d{4}:|flags: 0x[0-9a-f]+\(|---\[ end trace"

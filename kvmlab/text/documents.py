@@ -1,4 +1,5 @@
-"""JSON documents of services that hand out logs: a whole log in one string, or many entries on one line."""
+"""Documents in which services hand logs out: a log in a JSON string or with its line breaks written out, many entries
+on a line, YAML lists."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from kvmlab.text.inflate import compression_of
 
 # A string is the log if it makes up so much of the document, and has lines.
 _SHARE, _LINES = 0.6, 3
+_OPENED = re.compile(rb"\s*\{")
 # A document of more lines is a list of entries.
 _OWN_LINES = 200
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{200,}={0,2}\s*")
@@ -43,6 +45,8 @@ def log_in_string(data: bytes) -> bytes | None:
     >>> log_in_string(b'{"Output": "first line\\\\nsecond line\\\\nthird line\\\\n"}')
     b'first line\\nsecond line\\nthird line\\n'
     """
+    if _OPENED.match(data) is None:
+        return None
     text = data.strip()
     if text[:1] != b"{" or text[-1:] != b"}" or text.count(b"\n") > _OWN_LINES:
         return None

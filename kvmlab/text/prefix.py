@@ -15,6 +15,8 @@ _LETTER_OF = {"F": 2, "S": 2, "E": 3, "W": 4, "I": 6, "D": 7, "V": 7}
 _KERNEL_IDENT = re.compile(r"(?:kernel|vmkernel|kern|unix)(?:\[\d{1,10}\])?$")
 _CALLER_FIELD = re.compile(r",caller=([TC]\d{1,10})")
 _FRAGMENT_FIELD = re.compile(r",ncfrag=(\d{1,7})/\d{1,7}$")
+# The kernel's time in its brackets, wherever it stands in a line.
+STAMP = r"\[ *\d{1,12}\.\d{6}\]"
 # No prefix is longer; beyond it nothing is looked at.
 REACH = 1200
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from kvmlab.text.clean import clean, is_prompt
 from kvmlab.text.lines import Lines
 from kvmlab.text.pairs import pair_of
-from kvmlab.text.prefix import HOT_BYTES, Prefix, match_prefix
+from kvmlab.text.prefix import HOT_BYTES, STAMP, Prefix, match_prefix
 from kvmlab.text.quotes import peel
 from kvmlab.text.shapes import has_shape
 
@@ -21,8 +21,8 @@ _LOST_MARKS = 60
 # A further line of a record hangs at least so deep; a record has at most so many.
 _DEEP, _HANGING = " " * 9, 40
 # A timestamp behind which a message can begin.
-_INNER = re.compile(rb"\[ *\d{1,12}\.\d{6}\](?=[ \[]|[\r\n])")
-_INNER_TEXT = re.compile(r"\[ *\d{1,12}\.\d{6}\]")
+_INNER = re.compile(STAMP.encode() + rb"(?=[ \[]|[\r\n])")
+_INNER_TEXT = re.compile(STAMP)
 # What /dev/kmsg puts below a message.
 _DICTIONARY = re.compile(r" [A-Za-z][\w.-]{0,63}=")
 # A message of the kernel in the output of `journalctl -o short-monotonic` or `short-delta`, and how one of a program

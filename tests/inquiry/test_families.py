@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from kvmlab.inquiry.families import Family, df_families, families, family_json
-from kvmlab.inquiry.frame_rules import Does, FrameRule, canonical_frame, frame_rules
+from kvmlab.inquiry.frame_rules import Does, FrameRule, canonical_frame, frame_rules, stall_rules
 from kvmlab.inquiry.signatures import signature_of
 from kvmlab.inquiry.similar import similar_families
 from kvmlab.report.log import Log, read_log
@@ -47,6 +47,13 @@ def log_of(*parts: str) -> Log:
 @pytest.mark.parametrize("rule", frame_rules(), ids=lambda rule: rule.name)
 def test_rule_sample(rule: FrameRule) -> None:
     assert canonical_frame(rule.sample).rule is rule
+    assert rule.why
+    assert rule.source
+
+
+@pytest.mark.parametrize("rule", stall_rules(), ids=lambda rule: rule.name)
+def test_stall_rule_sample(rule: FrameRule) -> None:
+    assert rule.regex.fullmatch(rule.sample)
     assert rule.why
     assert rule.source
 
@@ -246,4 +253,4 @@ def test_only_the_free_path_in_common_is_not_alike() -> None:
 
 
 def test_every_rule_kind_is_used() -> None:
-    assert {rule.does for rule in frame_rules()} == set(Does)
+    assert {rule.does for rule in frame_rules() + stall_rules()} == set(Does)

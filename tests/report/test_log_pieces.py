@@ -66,6 +66,13 @@ def test_pieces_of_damaged_logs(
         check(data, piece)
 
 
+@pytest.mark.parametrize("kinds", [[], ["no markers", "change characters", "repeat"], ["interleave", "drop lines"]])
+def test_pieces_of_interleaved_callers(kinds: list[str]) -> None:
+    # With the margin of real logs, reports that go on behind hundreds of lines of others are whole.
+    data = damaged(139, "caller", kinds, "\n", 0.6, 1_400_000)
+    assert check(data, 700_000) >= 2
+
+
 def test_a_report_longer_than_a_piece_is_whole() -> None:
     data = ("\n".join(log(6, "dmesg", 0.95, 60_000)) + "\n").encode()
     assert check(data, 500) >= 1
