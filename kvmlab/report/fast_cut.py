@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kvmlab.report import fast_rows as r
-from kvmlab.report.fast_hints import fits
+from kvmlab.report.fast_hints import fits, seldom
 from kvmlab.report.fast_joint import joint_rows
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.fast_meaning import DIGITS, MAX_ENTRIES, MAX_TEMPLATES, PREFIX_BYTES, Template
@@ -195,9 +195,8 @@ def _sure(text: bytes, cuts: list[_Cut], form: _Form, style: int) -> tuple[Any, 
     wanted = shown.copy()
     for a, b in form.runs:
         wanted[:, a:b] = 48
-    words = np.ndarray((len(data) - 7,), "<u8", data, 0, (1,))
     which = np.repeat(np.arange(len(cuts)), lines)
-    good = fits(words, starts, [column[which] for column in wanted.view("<u8").T], form.digits)
+    good = fits(data, starts, wanted.view("<u8"), form.digits, which)
     rows = _rows(wholes)
     first = np.cumsum((0, *lines[:-1]))
     rows[:, r.START], rows[:, r.STOP], rows[:, r.LINES] = titles, stops, np.add(lines, 1)
@@ -214,14 +213,14 @@ def _lines_of(text: bytes, begins: Any, stops: Any, lines: Any) -> tuple[Any, An
     if 2 * (stops - begins).sum() > len(text):
         # Most of the text.
         data = np.frombuffer(text, np.uint8)
-        feeds = np.append(0, np.flatnonzero(data == 10) + 1)
+        feeds = np.append(0, seldom(data == 10) + 1)
         first = np.searchsorted(feeds, begins)
         if (feeds[np.minimum(first + lines, len(feeds) - 1)] != stops).any():
             return data, None
         return data, feeds[np.repeat(first - np.cumsum(lines) + lines, lines) + np.arange(lines.sum())]
     body = b"".join([*(text[a:b] for a, b in zip(begins.tolist(), stops.tolist(), strict=True)), bytes(256)])
     data = np.frombuffer(body, np.uint8)
-    starts = np.append(0, np.flatnonzero(data[:-256] == 10)[:-1] + 1)
+    starts = np.append(0, seldom(data[:-256] == 10)[:-1] + 1)
     return data, starts if len(starts) == lines.sum() else None
 
 

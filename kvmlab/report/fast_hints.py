@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,10 @@ _RARE = 1024
 _FEW = 512
 # Bytes that are looked at together: what is made of them is small, and its memory used again.
 _BLOCK = 1 << 17
+# The number of the lowest bit of a byte.
+_LOWEST = np.array([0, *((byte & -byte).bit_length() - 1 for byte in range(1, 256))])
+# Places of a text that are looked at together.
+_PLACES = 1 << 11
 # A dot, and a bracket behind six digits.
 _TIME = (46, 93, 7)
 
@@ -32,15 +36,15 @@ def digits_zeroed(words: Any) -> Any:
     return (words & ~digits) | (_ZERO & digits)
 
 
-def digits_zeroed_at(words: Any, starts: Any, shape: bytes) -> Any:
+def digits_zeroed_at(data: Any, starts: Any, shape: bytes) -> Any:
     """Whether a shape stands at places of a text: digits where it has zeros, otherwise its very bytes.
 
     Args:
-        words: at each place, the eight bytes from there on.
+        data: bytes (numpy uint8); seven more than the shape stand behind each place.
         starts: the places.
         shape: the shape.
     """
-    return fits(words, starts, [np.uint64(word) for word in eights(shape)], shape)
+    return fits(data, starts, np.array([eights(shape)], np.uint64), shape)
 
 
 def eights(shown: bytes) -> list[int]:
@@ -48,29 +52,50 @@ def eights(shown: bytes) -> list[int]:
     return [int.from_bytes(shown[at : at + 8], "little") for at in range(0, len(shown), 8)]
 
 
-def fits(words: Any, starts: Any, wanted: Sequence[Any], digits: bytes) -> Any:
+def fits(data: Any, starts: Any, wanted: Any, digits: bytes, which: Any = None) -> Any:
     """Whether wanted bytes stand at places of a text.
 
     Args:
-        words: at each place, the eight bytes from there on.
+        data: bytes (numpy uint8); seven more than wanted stand behind each place.
         starts: the places.
-        wanted: the bytes by words of eight, the same for all places or one for each; zeros where any digit may stand.
+        wanted: rows of the bytes by words of eight (numpy uint64); zeros where any digit may stand.
         digits: as many bytes, zeros where any digit may stand.
+        which: the number of the row that is wanted at each place; None for the only one.
     """
-    bad = np.zeros(len(starts), np.uint64)
-    more = eights(bytes(0x76 if byte == 48 else 0x7F for byte in digits))
-    for i, want in enumerate(wanted):
-        found = words[starts + 8 * i]
+    n, width = min(len(starts), _PLACES), wanted.shape[1]
+    wide = f"V{8 * width}"
+    # All bytes of a place are fetched at once; then the rows are looked at as one long array.
+    stretches, wants = np.ndarray((len(data) - 8 * width + 1,), wide, data, 0, (1,)), wanted.view(wide)[:, 0]
+    more = np.tile(np.array(eights(bytes(0x76 if byte == 48 else 0x7F for byte in digits)), np.uint64), n)
+    want = np.tile(wanted[0], n) if which is None else wanted[:0]
+    last = np.uint64((1 << 8 * (len(digits) % 8 or 8)) - 1)
+    good = np.ones(len(starts), bool)
+    for at in range(0, len(starts), _PLACES):
+        found = stretches[starts[at : at + _PLACES]].view(np.uint64)
         # Without the wanted byte a digit is at most nine, and any other byte that fits is nothing.
-        found ^= want
-        if 8 * i + 8 > len(digits):
-            found &= np.uint64((1 << 8 * (len(digits) - 8 * i)) - 1)
+        found ^= want[: len(found)] if which is None else wants[which[at : at + _PLACES]].view(np.uint64)
+        found[width - 1 :: width] &= last
+        bad = found & _LOW7
+        bad += more[: len(bad)]
         bad |= found
-        found &= _LOW7
-        found += np.uint64(more[i])
-        bad |= found
-    bad &= _HIGH
-    return bad == 0
+        bad &= _HIGH
+        if bad.any():
+            good[at : at + _PLACES] = ~bad.reshape(-1, width).any(axis=1)
+    return good
+
+
+def seldom(flags: Any) -> Any:
+    """Where an array of booleans is true, quickly if few of them are and none stand side by side.
+
+    >>> seldom(np.array([False, True, False] + 9 * [False] + [True])).tolist()
+    [1, 12]
+    """
+    bits = np.packbits(flags, bitorder="little")
+    at = np.flatnonzero(bits != 0)
+    held = bits[at]
+    if (held & (held - 1)).any():
+        return np.flatnonzero(flags)
+    return 8 * at + _LOWEST.take(held)
 
 
 def sparse(flags: Any) -> Any:
@@ -197,23 +222,23 @@ def _files(data: Any) -> Any:
     """Where `.c:1` stands: a colon between a letter and a digit, and a dot not far before it."""
     n = max(0, len(data) - 6)
     # Small arrays, which are used again: fresh memory would cost more than all that is done with it.
-    flags, room, held = np.empty(_BLOCK, bool), np.empty(_BLOCK, np.uint8), np.empty(_BLOCK, bool)
+    flags, held = np.empty(_BLOCK, bool), np.empty(_BLOCK, bool)
     found = [np.empty(0, np.int64)]
     for at in range(0, n, _BLOCK):
         stop = min(n, at + _BLOCK)
-        part, byte, flag = flags[: stop - at], room[: stop - at], held[: stop - at]
+        part, flag = flags[: stop - at], held[: stop - at]
         np.equal(data[at + 5 : stop + 5], 58, out=part)
-        np.subtract(data[at + 6 : stop + 6], 48, out=byte)
-        np.less(byte, 10, out=flag)
+        np.greater(data[at + 6 : stop + 6], 47, out=flag)
         part &= flag
-        if np.count_nonzero(part) * _FEW > stop - at:
-            np.bitwise_or(data[at + 4 : stop + 4], 32, out=byte)
-            np.subtract(byte, 97, out=byte)
-            np.less(byte, 26, out=flag)
+        if (count := np.count_nonzero(part)) * _FEW > stop - at:
+            # Clocks.
+            np.greater(data[at + 4 : stop + 4], 58, out=flag)
             part &= flag
-        found.append(sparse(part) + (at + 5))
+            count = np.count_nonzero(part)
+        if count:
+            found.append(np.flatnonzero(part) + (at + 5))
     colons = np.concatenate(found)
-    colons = colons[((data[colons - 1] | 32) - np.uint8(97)) < 26]
+    colons = colons[(((data[colons - 1] | 32) - np.uint8(97)) < 26) & (data[colons + 1] - np.uint8(48) < 10)]
     dots = np.zeros(len(colons), bool)
     for back in range(2, 6):
         dots |= data[colons - back] == 46

@@ -140,7 +140,7 @@ class _Reading(Sieve):
         left = self.kinds[wanted] >= 0
         for message in self.reader.common:
             alike = np.flatnonzero(lengths == len(message))
-            left[alike[digits_zeroed_at(self.words, begins[alike], message)]] = False
+            left[alike[digits_zeroed_at(self.padded, begins[alike], message)]] = False
         return np.flatnonzero(left | (self.kinds[wanted] < 0))
 
     def _report(self, i: int) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from kvmlab.report.fast_chunk import Chunk, TooShort
 from kvmlab.report.fast_cut import TITLE, Cuts
 from kvmlab.report.fast_heads import NO, held_words
-from kvmlab.report.fast_hints import count_times, digits_zeroed, digits_zeroed_at, hints, places, times
+from kvmlab.report.fast_hints import count_times, digits_zeroed, digits_zeroed_at, hints, places, seldom, times
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.fast_meaning import DIGITS, FOREIGN, MAX_ENTRIES, MAX_TEMPLATES, Template
 from kvmlab.report.fast_words import WordFinder
@@ -19,6 +19,8 @@ _FULL = np.uint64(0xFF)
 _K = np.uint64(0x9E3779B97F4A7C15)
 _TABLE_BITS = 14
 _MASKS = np.array([(1 << 8 * n) - 1 for n in range(8)] + [(1 << 64) - 1], np.uint64)
+# A longer end of a word would be no rarer.
+_TAIL = 7
 # Behind the text, so that words of eight bytes can be read from its end, and of prefixes from its last line.
 _PAD = bytes(256)
 
@@ -41,7 +43,9 @@ class Knowledge:
         self.looks = np.zeros(1 << _TABLE_BITS, bool)
         held = [word.encode() for word in held_words()]
         self.finder = WordFinder([TITLE, *(word for word in held if len(word) >= 15)])
-        self.short = [word for word in held if len(word) < 15]
+        # What some words end with, or hold, is looked for once.
+        tails = {word[-_TAIL:] for word in held if len(word) < 15}
+        self.short = [word for word in tails if not any(other in word for other in tails - {word})]
 
     def add(self, template: Template) -> bool:
         """Learns a template; False if it is known or there are too many."""
@@ -69,17 +73,16 @@ class Sieve:
     ) -> None:
         self.engine, self.chunk, self.cuts = engine, chunk, cuts
         begins, ends = [0, *cuts.stops.tolist()], [*cuts.starts.tolist(), len(text)]
-        pieces = [text[a:b] for a, b in zip(begins, ends, strict=True)] if len(cuts) else [text]
-        self.text = b"".join([*pieces, _PAD])
-        padded = np.frombuffer(self.text, np.uint8)
-        self.data = padded[: len(padded) - len(_PAD)]
-        self.words = np.ndarray((len(padded) - 7,), "<u8", padded, 0, (1,))
+        view = memoryview(text)
+        self.text = b"".join([*(view[a:b] for a, b in zip(begins, ends, strict=True)), _PAD])
+        self.padded = np.frombuffer(self.text, np.uint8)
+        self.data = self.padded[: len(self.padded) - len(_PAD)]
         # For each number of cuts before a place: how many bytes and lines they took.
         self._bytes = np.append(0, np.cumsum(cuts.stops - cuts.starts))
         self._lines = np.append(0, np.cumsum(cuts.lines))
         self._cut_at = cuts.starts - self._bytes[:-1]
         size = chunk.hi - chunk.lo
-        special = np.flatnonzero(self.data.view(np.int8) < 32)
+        special = seldom(self.data.view(np.int8) < 32)
         values = self.data[special]
         feeds = special[values == 10]
         starts = np.empty(len(feeds) + 1, np.int64)
@@ -147,7 +150,9 @@ class Sieve:
         lengths = np.array([len(t.shape) for t in self.engine.templates] + [0, 0, 0], np.int64)
         kinds = self.kinds[lines]
         lines = lines[(kinds >= 0) & (self.starts[lines] + lengths[kinds] == found)]
-        return lines[~np.isin(self.at[lines], self.cuts.titles)]
+        at = self.at[lines]
+        read = np.append(self.cuts.titles, -1)[np.searchsorted(self.cuts.titles, at)]
+        return lines[read != at]
 
     def line(self, i: int) -> bytes:
         """Line `i` without its ending."""
@@ -182,7 +187,7 @@ class Sieve:
         for k, template in enumerate(self.engine.templates):
             if left is not None and not len(left):
                 return
-            fits = digits_zeroed_at(self.words, self.starts if left is None else self.starts[left], template.shape)
+            fits = digits_zeroed_at(self.padded, self.starts if left is None else self.starts[left], template.shape)
             fits &= (rooms if left is None else rooms[left]) >= len(template.shape)
             if left is None:
                 self.kinds[fits] = k
@@ -198,7 +203,8 @@ class Sieve:
         kinds = self.kinds[:n]
         begins = self.starts[:n] + lengths[kinds]
         rooms = self.ends[:n] - begins
-        heads = digits_zeroed(self.words[begins] & _MASKS[np.minimum(rooms, 8)])
+        words = np.ndarray((len(self.data),), "<u8", self.padded, 0, (1,))
+        heads = digits_zeroed(words[begins] & _MASKS[np.minimum(rooms, 8)])
         first = heads & _FULL
         blank = (first == 32) | (first == 9)
         slots = (heads * _K) >> np.uint64(64 - _TABLE_BITS)

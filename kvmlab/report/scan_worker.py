@@ -79,20 +79,25 @@ class Reader:
 _readers: dict[str, Reader] = {}
 
 
-def read_chunk_of(scan: str, path: str, chunk: int, lo: int, hi: int) -> Answer:
-    """What a chunk of a file holds, read in this process by a reader that is kept for the next one.
+def read_chunks_of(scan: str, path: str, chunk: int, chunks: list[tuple[int, int]]) -> list[Answer]:
+    """What chunks of a file hold, read in this process by a reader that is kept for the next ones.
 
     Args:
         scan: names the scan; each process learns anew for each.
         path: the file.
         chunk: bytes of a chunk.
-        lo, hi: the chunk; later calls ask for later ones.
+        chunks: where they begin and end; later calls ask for later ones. Those behind one that cannot be read are left.
     """
     if scan not in _readers:
         while _readers:
             _readers.popitem()[1].close()
         _readers[scan] = Reader(path, chunk)
-    return _readers[scan].answer(lo, hi)
+    answers: list[Answer] = []
+    for lo, hi in chunks:
+        answers.append(_readers[scan].answer(lo, hi))
+        if answers[-1].found is None:
+            break
+    return answers
 
 
 class _Room:

@@ -21,13 +21,28 @@ from kvmlab.report.fast_chunk import Found
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.scan_stacks import Stack
 from kvmlab.report.scan_text import NotPlain
-from kvmlab.report.scan_worker import Answer, read_chunk_of, stack_of
+from kvmlab.report.scan_worker import Answer, read_chunks_of, stack_of
 
 if TYPE_CHECKING:
     from kvmlab.report.scan_progress import Progress
 
+# So many chunks are asked for at a time: each call costs the caller about a millisecond.
+_TOGETHER = 3
 # Files from this size on are worth the time that processes need to start.
 WORKERS_FROM = 160 << 20
+
+
+@dataclass(slots=True)
+class _Call:
+    """Chunks that one process reads one after the other, and its answers, when it has been asked."""
+
+    chunks: list[tuple[int, int]] = field(default_factory=list)
+    answers: Future[list[Answer]] | None = None
+
+    def cancel(self) -> None:
+        """Takes the call back if it has not begun."""
+        if self.answers is not None:
+            self.answers.cancel()
 
 
 @dataclass(slots=True)
@@ -60,6 +75,7 @@ class Workers:
         self._lexicon, self._alone, self._progress = lexicon, alone, progress
         self._of: dict[str, _Numbers] = {}
         self._values: dict[Stack, int] = {}
+        self._next = _Call()
         self._pool: Any = None
         with self._or_alone():
             from loky import get_reusable_executor
@@ -78,32 +94,40 @@ class Workers:
                 stacklevel=2,
             )
 
-    def submit(self, lo: int, hi: int) -> Future[Answer] | None:
+    def submit(self, lo: int, hi: int) -> _Call:
         """Asks for a chunk; chunks are asked for in their order.
 
         Args:
             lo, hi: the chunk.
         """
-        asked: Future[Answer] | None = None
+        call = self._next
+        call.chunks.append((lo, hi))
+        if len(call.chunks) == _TOGETHER:
+            self._ask(call)
+        return call
+
+    def _ask(self, call: _Call) -> None:
+        self._next = _Call()
         if self._pool is not None:
             with self._or_alone():
-                asked = self._pool.submit(read_chunk_of, self._scan, self._path, self._chunk, lo, hi)
-        return asked
+                call.answers = self._pool.submit(read_chunks_of, self._scan, self._path, self._chunk, call.chunks)
 
-    def result(self, lo: int, hi: int, asked: Future[Answer] | None) -> tuple[Found, int]:
+    def result(self, lo: int, hi: int, call: _Call) -> tuple[Found, int]:
         """What a chunk holds by the numbers of the lexicon, and the offset that it counts from; chunks come in order.
 
         Args:
             lo, hi: the chunk.
-            asked: what `submit` gave for it.
+            call: what `submit` gave for it.
 
         Raises:
             NotPlain: the text is none that the engine reads.
         """
+        if call is self._next:
+            self._ask(call)
         answer: Answer | None = None
-        if asked is not None and self._pool is not None:
+        if call.answers is not None and self._pool is not None:
             with self._or_alone():
-                answer = asked.result()
+                answer = call.answers.result()[call.chunks.index((lo, hi))]
         if answer is None:
             return self._alone(lo, hi)
         if self._progress is not None:
@@ -129,7 +153,7 @@ class Workers:
             for column in columns:
                 rows[:, column] = table[rows[:, column]]
         values = rows[:, r.STACK]
-        for value in np.unique(values).tolist():
+        for value in set(values.tolist()):
             if own.stacks[value] != value:
                 rows[values == value, r.STACK] = own.stacks[value]
         return found, answer.base

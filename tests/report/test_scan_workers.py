@@ -46,7 +46,7 @@ def test_one_process_goes_on_alone(failure: str, logs: Path, monkeypatch: pytest
     if failure == "none start":
         monkeypatch.setattr("loky.get_reusable_executor", _no_pool)
     else:
-        monkeypatch.setattr("kvmlab.report.scan_workers.read_chunk_of", lambda *asked: os._exit(1))
+        monkeypatch.setattr("kvmlab.report.scan_workers.read_chunks_of", lambda *asked: os._exit(1))
     expected = scan_log(logs, engine="python", threads=1).df_bad_pages()
     with Progress("x", show=False) as progress, pytest.warns(UserWarning, match="reads it alone") as said:
         found = scan_log(logs, engine="python", threads=2, chunk=60_000, progress=progress)
