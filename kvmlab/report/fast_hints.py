@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,6 @@ _ZERO, _HIGH, _LOW7, _ADD = (
 _SEVEN, _FULL = np.uint64(7), np.uint64(0xFF)
 # A byte that is rarer is looked for byte by byte.
 _RARE = 1024
-# What is rarer than that is looked at one by one.
-_FEW = 512
 # Bytes that are looked at together: what is made of them is small, and its memory used again.
 _BLOCK = 1 << 17
 # The number of the lowest bit of a byte.
@@ -52,6 +51,12 @@ def eights(shown: bytes) -> list[int]:
     return [int.from_bytes(shown[at : at + 8], "little") for at in range(0, len(shown), 8)]
 
 
+@lru_cache(maxsize=256)
+def _added(digits: bytes) -> Any:
+    """What makes the highest bit of a byte tell that it is too much: more than nine where a digit may stand, or any."""
+    return np.array(eights(bytes(0x76 if byte == 48 else 0x7F for byte in digits)), np.uint64)
+
+
 def fits(data: Any, starts: Any, wanted: Any, digits: bytes, which: Any = None) -> Any:
     """Whether wanted bytes stand at places of a text.
 
@@ -66,15 +71,16 @@ def fits(data: Any, starts: Any, wanted: Any, digits: bytes, which: Any = None) 
     wide = f"V{8 * width}"
     # All bytes of a place are fetched at once; then the rows are looked at as one long array.
     stretches, wants = np.ndarray((len(data) - 8 * width + 1,), wide, data, 0, (1,)), wanted.view(wide)[:, 0]
-    more = np.tile(np.array(eights(bytes(0x76 if byte == 48 else 0x7F for byte in digits)), np.uint64), n)
-    want = np.tile(wanted[0], n) if which is None else wanted[:0]
-    last = np.uint64((1 << 8 * (len(digits) % 8 or 8)) - 1)
+    more, want = np.tile(_added(digits), n), np.tile(wanted[0], n) if which is None else wanted[:0]
+    beyond = -len(digits) % 8
+    within = np.uint64((1 << 8 * (8 - beyond)) - 1)
     good = np.ones(len(starts), bool)
     for at in range(0, len(starts), _PLACES):
         found = stretches[starts[at : at + _PLACES]].view(np.uint64)
         # Without the wanted byte a digit is at most nine, and any other byte that fits is nothing.
         found ^= want[: len(found)] if which is None else wants[which[at : at + _PLACES]].view(np.uint64)
-        found[width - 1 :: width] &= last
+        if beyond:
+            found[width - 1 :: width] &= within
         bad = found & _LOW7
         bad += more[: len(bad)]
         bad |= found
@@ -230,12 +236,10 @@ def _files(data: Any) -> Any:
         np.equal(data[at + 5 : stop + 5], 58, out=part)
         np.greater(data[at + 6 : stop + 6], 47, out=flag)
         part &= flag
-        if (count := np.count_nonzero(part)) * _FEW > stop - at:
-            # Clocks.
-            np.greater(data[at + 4 : stop + 4], 58, out=flag)
-            part &= flag
-            count = np.count_nonzero(part)
-        if count:
+        # Clocks have digits on both sides.
+        np.greater(data[at + 4 : stop + 4], 58, out=flag)
+        part &= flag
+        if part.any():
             found.append(np.flatnonzero(part) + (at + 5))
     colons = np.concatenate(found)
     colons = colons[(((data[colons - 1] | 32) - np.uint8(97)) < 26) & (data[colons + 1] - np.uint8(48) < 10)]

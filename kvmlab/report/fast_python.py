@@ -104,15 +104,16 @@ class _Reading(Sieve):
         stop = max(self.chunk.hi, lo + self.behind(done - 1) if done > 0 else 0)
         if len(self.cuts):
             stop = max(stop, lo + int(self.cuts.stops[-1]))
-        used = np.bincount(self.kinds[self.kinds >= 0], minlength=1).nonzero()[0].tolist()
-        callers = any(self.engine.templates[k].caller[0] >= 0 for k in used if k < len(self.engine.templates))
-        return Found(rows, marks, self.own_lines, stop, self.stray, callers)
+        callers = [k for k, template in enumerate(self.engine.templates) if template.caller[0] >= 0]
+        named = bool(callers) and bool(np.isin(self.kinds, callers).any())
+        return Found(rows, marks, self.own_lines, stop, self.stray, named)
 
     def _wanted(self) -> Iterator[tuple[int, bool]]:
         """The lines that must be looked at, and whether they are titles."""
-        wanted, titles = self.candidates(), self.titles()
-        read = np.searchsorted(self.at, self.cuts.titles)
-        wanted = np.setdiff1d(wanted, np.concatenate([read, titles]), assume_unique=True)
+        looks, titles = self.candidates(), self.titles()
+        known = np.concatenate([np.searchsorted(self.at, self.cuts.titles), titles])
+        looks[known[known < self.own]] = False
+        wanted = np.flatnonzero(looks)
         lengths = np.array([len(t.shape) for t in self.engine.templates] + [0, 0, 0], np.int64)
         begins = self.starts[wanted] + lengths[self.kinds[wanted]]
         if len(wanted) > _ENOUGH:

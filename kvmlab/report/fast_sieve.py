@@ -84,7 +84,8 @@ class Sieve:
         size = chunk.hi - chunk.lo
         special = seldom(self.data.view(np.int8) < 32)
         values = self.data[special]
-        feeds = special[values == 10]
+        plain = bool((values == 10).all())
+        feeds = special if plain else special[values == 10]
         starts = np.empty(len(feeds) + 1, np.int64)
         starts[0], starts[1:] = 0, feeds + 1
         whole = chunk.at_end and (not len(feeds) or feeds[-1] + 1 < len(self.data))
@@ -106,9 +107,9 @@ class Sieve:
         self.own_lines = self.own + int(self._lines[-1])
         if len(cuts) and cuts.stops[-1] > size:
             self.own_lines -= text.count(b"\n", max(int(cuts.starts[-1]), size) - 1, int(cuts.stops[-1]) - 1)
-        returns = special[values == 13]
+        returns = special[:0] if plain else special[values == 13]
         self.stray = bool(len(returns)) and self._trim(returns)
-        self._odd = special[(values < 9) | (values > 13)]
+        self._odd = special[:0] if plain else special[(values < 9) | (values > 13)]
         self._found = found
         self.kinds = np.full(n, -1, np.int64)
 
@@ -197,7 +198,7 @@ class Sieve:
                 left = left[~fits]
 
     def candidates(self) -> Any:
-        """The lines that must be looked at: by how their message begins, by what they hold, or for lack of a prefix."""
+        """Whether own lines must be looked at: by how they begin, by what they hold, or for lack of a prefix."""
         n = self.own
         lengths = np.array([len(t.shape) for t in self.engine.templates] + [0, 0, 0], np.int64)
         kinds = self.kinds[:n]
@@ -221,7 +222,7 @@ class Sieve:
         looks[self._hinted()] = True
         looks[self._timed()] = True
         looks &= (rooms > 0) & (kinds != -2)
-        return np.flatnonzero(looks)
+        return looks
 
     def _look(self, value: int, i: int) -> bool:
         engine = self.engine

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-_BITS = 10
-_SHIFT = np.uint64(64 - _BITS)
+_BITS = 14
+_SHIFT, _FACTOR = np.uint64(64 - _BITS), np.uint64(0x9E3779B97F4A7C15)
 # Words of eight bytes that are looked at together: what is made of them stays in the cache.
 _AT_ONCE = 1 << 15
 
@@ -31,20 +30,9 @@ class WordFinder:
         for word in words:
             for at in range(8):
                 self._pieces.setdefault(int.from_bytes(word[at : at + 8], "little"), []).append((at, word))
-        rnd = random.Random(1)
-        while True:
-            self._factor = rnd.getrandbits(64) | 1
-            slots = {self._slot(piece): piece for piece in self._pieces}
-            if len(slots) == len(self._pieces) and 0 not in slots:
-                break
-        self._table = np.zeros(1 << _BITS, np.uint64)
-        for slot, piece in slots.items():
-            self._table[slot] = piece
-        # Zero has the first slot, and must not be found there.
-        self._table[0] = next(iter(self._pieces))
-
-    def _slot(self, piece: int) -> int:
-        return ((piece * self._factor) & ((1 << 64) - 1)) >> (64 - _BITS)
+        self._table = np.zeros(1 << _BITS, bool)
+        for piece in self._pieces:
+            self._table[((piece * int(_FACTOR)) & ((1 << 64) - 1)) >> int(_SHIFT)] = True
 
     def find(self, text: bytes) -> list[tuple[int, bytes]]:
         """Where the words stand, in order: each place and the word.
@@ -52,13 +40,14 @@ class WordFinder:
         Args:
             text: the text.
         """
-        pieces, factor = np.frombuffer(text, "<u8", len(text) // 8), np.uint64(self._factor)
+        pieces = np.frombuffer(text, "<u8", len(text) // 8)
         found: set[tuple[int, bytes]] = set()
         for start in range(0, len(pieces), _AT_ONCE):
             part = pieces[start : start + _AT_ONCE]
-            slots: Any = ((part * factor) >> _SHIFT).view(np.int64)
-            for i in np.flatnonzero(self._table.take(slots, mode="clip") == part).tolist():
-                for within, word in self._pieces[int(part[i])]:
+            slots: Any = ((part * _FACTOR) >> _SHIFT).view(np.int64)
+            places = np.flatnonzero(self._table.take(slots, mode="clip"))
+            for i, piece in zip(places.tolist(), part[places].tolist(), strict=True):
+                for within, word in self._pieces.get(piece, ()):
                     at = 8 * (start + i) - within
                     if at >= 0 and text.startswith(word, at):
                         found.add((at, word))

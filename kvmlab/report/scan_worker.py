@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -93,11 +95,24 @@ def read_chunks_of(scan: str, path: str, chunk: int, chunks: list[tuple[int, int
             _readers.popitem()[1].close()
         _readers[scan] = Reader(path, chunk)
     answers: list[Answer] = []
-    for lo, hi in chunks:
-        answers.append(_readers[scan].answer(lo, hi))
-        if answers[-1].found is None:
-            break
+    with _no_collection():
+        for lo, hi in chunks:
+            answers.append(_readers[scan].answer(lo, hi))
+            if answers[-1].found is None:
+                break
     return answers
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keeps the collector from going through all that has been learned, again and again: no cycles are made here."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 class _Room:
