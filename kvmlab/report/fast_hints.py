@@ -104,16 +104,6 @@ def seldom(flags: Any) -> Any:
     return 8 * at + _LOWEST.take(held)
 
 
-def sparse(flags: Any) -> Any:
-    """Where an array of booleans is true, quickly if that is rare."""
-    n = int(np.count_nonzero(flags))
-    if not n:
-        return np.empty(0, np.int64)
-    if n * _RARE > len(flags):
-        return np.flatnonzero(flags)
-    return _all_of(flags.tobytes(), b"\x01", n)
-
-
 def places(text: bytes, data: Any, word: bytes) -> Any:
     """Where a short word stands.
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvmlab.report.fast_cut import TITLE, Cutter
-from kvmlab.report.fast_hints import digits_zeroed_at, hints, places, rare, sparse
+from kvmlab.report.fast_hints import digits_zeroed_at, hints, places, rare, seldom
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.fast_meaning import DIGITS
 from kvmlab.report.fast_steps import Attempt
@@ -42,8 +42,14 @@ def test_rare_bytes_and_common_ones() -> None:
     for text in (b"." * 5_000 + b"#" + b"." * 5_000, b"#." * 5_000):
         data = np.frombuffer(text, np.uint8)
         wanted = [i for i, byte in enumerate(text) if byte == 35]
-        assert rare(text, data, 35).tolist() == sparse(data == 35).tolist() == wanted
+        assert rare(text, data, 35).tolist() == wanted
         assert places(text, data, b"#.").tolist() == wanted
+
+
+@given(st.lists(st.booleans(), max_size=70), st.integers(1, 12))
+def test_places_that_are_seldom(flags: list[bool], apart: int) -> None:
+    shown = np.repeat(np.array(flags, bool), apart) & (np.arange(len(flags) * apart) % apart == 0)
+    assert seldom(shown).tolist() == np.flatnonzero(shown).tolist()
 
 
 @given(st.binary(min_size=30, max_size=40), st.integers(1, 20))
