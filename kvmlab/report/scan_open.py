@@ -12,6 +12,7 @@ from kvmlab.text.backwards import newest_first
 from kvmlab.text.prefix import HOT_BYTES, match_prefix
 from kvmlab.text.reader import read_text
 from kvmlab.text.source import open_source
+from kvmlab.text.wrappers import is_wrapped
 
 # By how many bytes a text is judged.
 HEAD = 16 << 10
@@ -28,11 +29,13 @@ def is_plain(head: bytes) -> bool:
         head = head[: head.rfind(b"\n") + 1] or head
     if not head.strip():
         return False
-    if head.isascii() and (_is_dmesg(head) or _of_one_carrier(head)):
+    if head.isascii() and (_is_dmesg(head) or _of_one_carrier(head)) and not is_wrapped(head):
         # The commonest prefixes, on every line.
         return True
     text = read_text(open_source(head))
     if newest_first(text.records) is not None:
+        return False
+    if is_wrapped(head):
         return False
     if text.mails or text.parts or text.encoding not in ("utf-8", "ascii") or text.source.compression:
         return False

@@ -44,7 +44,7 @@ def log_in_string(data: bytes) -> bytes | None:
     b'first line\\nsecond line\\nthird line\\n'
     """
     text = data.strip()
-    if text[:1] != b"{" or text[-1:] != b"}" or text.count(b"\n") > _OWN_LINES:
+    if text[:1] + text[-1:] not in (b"{}", b"[]") or text.count(b"\n") > _OWN_LINES:
         return None
     try:
         found = json.loads(text.decode("utf-8", "backslashreplace"), strict=False)
@@ -53,7 +53,7 @@ def log_in_string(data: bytes) -> bytes | None:
     if "MESSAGE" in found:
         # One message of a journal.
         return None
-    longest = max(_strings(found), key=len, default="")
+    longest = max((*_strings(found), _listed(found)), key=len, default="")
     if len(longest) < _SHARE * len(text):
         return None
     if _BASE64.fullmatch(longest) and "\n" not in longest.strip():
@@ -78,6 +78,16 @@ def unescaped(data: bytes) -> bytes | None:
     if written < _LINES or 2 * written < data.count(b"\n") or len(_BROKEN.findall(data, 0, 1 << 16)) < _LINES:
         return None
     return _ESCAPE.sub(lambda found: _MEANT.get(found[0], found[0]), data)
+
+
+def _listed(found: Any) -> str:
+    """The lines of a list of strings, or of one that an object holds."""
+    lists = found.values() if isinstance(found, dict) else (found,)
+    return max(
+        ("\n".join(one) + "\n" for one in lists if isinstance(one, list) and all(isinstance(row, str) for row in one)),
+        key=len,
+        default="",
+    )
 
 
 def _strings(found: Any) -> list[str]:

@@ -25,14 +25,17 @@ MAX_MESSAGE_LINES = 400
 _SAMPLE_LINES = 50
 
 _FIELD = re.compile(
-    rb'"([@\w]{1,64})"\s*:\s*("(?:[^"\\]|\\.)*(?:"|$)|-?[\d.]{1,40}|\[[\d,\s]*\]|\[\s*"(?:[^"\\]|\\.)*"|null|true|false)',
+    rb'"([@\w]{1,64})"\s*(?::|=>)\s*("(?:[^"\\]|\\.)*(?:"|$)|-?[\d.]{1,40}|\[[\d,\s]*\]|\[\s*"(?:[^"\\]|\\.)*"|null|true|false)',
     re.DOTALL,
 )
 _OBJECT = re.compile(rb"(?:data: |\x1e|- )?\{|\[")
 _EXPORT = re.compile(rb"(?m)^(?:__CURSOR|__REALTIME_TIMESTAMP|_BOOT_ID|__MONOTONIC_TIMESTAMP)=")
 _VERBOSE = re.compile(rb"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* \S{1,8} \[s=")
 _VERBOSE_FIELD = re.compile(rb"(?m)^\s+([A-Z_][A-Z0-9_]*)=(.*)$")
-_MESSAGES = ("MESSAGE", "message", "msg", "log", "text", "line")
+_MESSAGES = (
+    "MESSAGE", "message", "msg", "log", "text", "line", "textPayload", "short_message", "full_message", "@message",
+    "_raw", "body", "content",
+)  # fmt: skip
 _TIMES = ("_SOURCE_MONOTONIC_TIMESTAMP", "__MONOTONIC_TIMESTAMP")
 _CLOCKS = (
     "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "@timestamp", "timestamp", "time", "ts", "_time", "dt",

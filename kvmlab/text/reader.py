@@ -28,6 +28,7 @@ from kvmlab.text.scan import OUTSIDE, Scan, scan
 from kvmlab.text.source import DEFAULT_LIMIT, Openable, Source, open_source
 from kvmlab.text.span import Damage, DamageKind
 from kvmlab.text.text import Part, Text
+from kvmlab.text.wrappers import unwrapped
 
 # Parts within parts within parts are opened this deep.
 _PART_DEPTH = 4
@@ -108,6 +109,7 @@ def _narrowed(source: Source, lines: Lines, html: bool) -> Source | None:
 
 def _read_log(source: Source, lines: Lines, kind: str | None) -> Text:
     """Read a text without mail headers."""
+    lines = unwrapped(lines) if kind is None else lines
     quoted = kind in (None, "html") and (lines.quotes or _is_quoted(source.data, lines))
     found = _scan_twice(lines, quoted)
     lines = found.lines

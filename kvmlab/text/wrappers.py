@@ -1,0 +1,186 @@
+"""What programs and people put around each line of a log: quotes of strings, marks of pages; a table and its engine."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import unescape
+
+from kvmlab.text.encoding import Encoding
+from kvmlab.text.lines import Lines, Stretch
+
+# How many bytes from the first line of a report on show whether a text is wrapped so, and how many lines must be.
+_REACH, _ENOUGH, _SHARE = 16 << 10, 3, 0.6
+_TELLING = re.compile(
+    rb"\[ {0,11}\d{1,12}\.\d{6}\\?\]|BUG: |Call [Tt]race:|page dumped because: |Modules linked in:"
+    rb"|Hardware name: |CPU: \d"
+)
+_BREAK = re.compile(rb"<br ?/?>(?:[ \t]*\r?\n)?", re.IGNORECASE)
+# Marks of code that stand before the first or behind the last of its lines, and characters that pages write out.
+_CODE = (
+    r"(?:\[/?(?:code|quote|pre)\b[^\]\n]{0,40}\]|\{(?:code|noformat)\b[^}\n]{0,40}\}|</?(?:pre|code)\b[^<>\n]{0,200}>)"
+)
+_CODE_BEGINS = re.compile(rf"(?i)^\s{{0,40}}{_CODE}{{1,4}}(?=.)")
+_CODE_WITHIN = re.compile(rb"(?i)(?<=[^\s>\]}])(?=(?:\[code\b[^\]\n]{0,40}\]|<pre\b[^<>\n]{0,200}>)[^\s])")
+_CODE_ENDS = re.compile(rf"(?i)(?<=\S){_CODE}{{1,4}}\s{{0,40}}$")
+_MARKUP = re.compile(
+    rf"(?im)&(?:lt|gt|amp|quot|nbsp);|^[ \t]{{0,40}}{_CODE}[^\s]|[^\s]{_CODE}[ \t]{{0,40}}\r?$"
+    r"|[^\s]\[code\][^\s]".encode()
+)
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|([\s\S]))")
+_MEANT = {"n": "\n", "r": "", "t": "\t", "e": "\x1b", "0": "\0", "b": "\b", "f": "\f"}
+
+
+def _string(text: str) -> str:
+    """What the escapes of a string stand for; a line break at its end is the line's own."""
+
+    def meant(match: re.Match[str]) -> str:
+        if code := match[1] or match[2]:
+            return chr(int(code, 16)) if not 0xD800 <= int(code, 16) < 0xE000 else match[0]
+        return _MEANT.get(match[3], match[3])
+
+    return _ESCAPE.sub(meant, text).rstrip("\r\n").replace("\n", " ")
+
+
+def _markdown(text: str) -> str:
+    return unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text))
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapper:
+    """One way in which each line is wrapped.
+
+    Args:
+        name: of the row.
+        pattern: of a whole line; its group is the line without what is around it.
+        undo: what its escapes stand for.
+        sample: a line; a test runs it.
+        message: what is left of the sample.
+    """
+
+    name: str
+    pattern: str
+    undo: Callable[[str], str]
+    sample: str
+    message: str
+
+
+WRAPPERS: tuple[Wrapper, ...] = (
+    Wrapper(
+        "string",
+        r'\s*(?:- )?\[?[bur]?"((?:[^"\\]|\\.)*+)"(?: ?\\| ?\+|[,;)\]]{0,3})\s*$',
+        _string,
+        '        "[    1.500000] comm \\"fizz\\"\\n",',
+        '[    1.500000] comm "fizz"',
+    ),
+    Wrapper(
+        "string_single",
+        r"\s*(?:- )?\[?[bur]?'((?:[^'\\]|\\.|'')*+)'(?: ?\\| ?\+|[,;)\]]{0,3})\s*$",
+        lambda text: _string(text.replace("''", "'")),
+        " b'[    1.500000] Call Trace:\\r\\n',",
+        "[    1.500000] Call Trace:",
+    ),
+    Wrapper(
+        "backtick",
+        r"\s*(?:[-*] )?`([^`]+)`(?:  |\\)?\s*$",
+        str,
+        "`[    1.500000] Call Trace:`  ",
+        "[    1.500000] Call Trace:",
+    ),
+    Wrapper(
+        "cell",
+        r"\s*\|(?:[^|\[]{0,60}\|(?= ?\\?\[ *\d))? ?(.*?)\s*\|\s*$",
+        lambda text: _markdown(text.replace("<br>", "")),
+        "| 11:48:02 | [    1.500000] flags: 0x1(locked\\|lru) |",
+        "[    1.500000] flags: 0x1(locked|lru)",
+    ),
+    Wrapper(
+        "colour",
+        r"\s*\{color(?::[^}]{0,20})?\}(.*?)\{color\}\s*$",
+        str,
+        "{color:red}[    1.500000] Call Trace:{color}",
+        "[    1.500000] Call Trace:",
+    ),
+    Wrapper(
+        "backslashes",
+        r"\s*(\\\[.*?)\\?\s*$",
+        _markdown,
+        "\\[    1.500000\\] fizz\\_map+0x1/0x2\\",
+        "[    1.500000] fizz_map+0x1/0x2",
+    ),
+    Wrapper("rich_text", r"(.*?)\\par\s*$", str, "[    1.500000] Call Trace:\\par", "[    1.500000] Call Trace:"),
+)
+# What the beginning of a text must hold if any of these, or markup, is in it.
+_MAYBE = re.compile(
+    rb"(?im)"
+    + _MARKUP.pattern.removeprefix(b"(?im)")
+    + rb"|<br ?/?>|^[ \t]{0,40}(?:(?:- )?\[?[bur]?[\"'`|]|\{color|\\\[)|\\par[ \t\r]{0,4}$"
+)
+_COMPILED = tuple((re.compile(wrapper.pattern), wrapper.undo) for wrapper in WRAPPERS)
+
+
+def unwrapped(lines: Lines) -> Lines:
+    """The rows without what is put around most lines of the log; as they are if nothing is.
+
+    Args:
+        lines: physical lines.
+
+    >>> unwrapped(Lines(b"".join(b'"[    1.00000%d] line",\\n' % n for n in range(4)))).text(2)
+    '[    1.000001] line'
+    """
+    data = lines.data
+    if lines.encoding.unit > 1 or not lines.plain or (first := _TELLING.search(data)) is None:
+        return lines
+    begin = 0 if first.start() < _REACH else first.start()
+    if not is_wrapped(data[begin : begin + _REACH]):
+        return lines
+    rows = sorted({lines.row_at(match.start()) for match in _TELLING.finditer(data, begin, begin + _REACH)})
+    if len(_BREAK.findall(data, begin, begin + _REACH)) >= max(_ENOUGH, _SHARE * len(rows)):
+        return Lines(data, lines.encoding, [_broken(lines)])
+    texts = [lines.text(row) for row in rows]
+    for pattern, undo in _COMPILED:
+        found = sum(pattern.match(text) is not None for text in texts)
+        if found >= _ENOUGH and found >= _SHARE * len(texts):
+            return Lines(data, lines.encoding, [Stretch(0, len(data), _without(lines.encoding, pattern, undo))])
+    if _MARKUP.search(data, begin, begin + _REACH):
+        within = {match.start() for match in _CODE_WITHIN.finditer(data)}
+        starts = array("Q", sorted({*lines.starts[:-1], *within})) if within else None
+        return Lines(data, lines.encoding, [Stretch(0, len(data), _unmarked(lines.encoding), starts, plain=True)])
+    return lines
+
+
+def is_wrapped(head: bytes) -> bool:
+    """Whether a text may be wrapped, judged by its beginning: its lines must be seen as a whole.
+
+    >>> is_wrapped(b"[    1.500000] &lt;TASK&gt;\\n"), is_wrapped(b"[    1.500000]  <TASK>\\n")
+    (True, False)
+    """
+    return _MAYBE.search(head) is not None
+
+
+def _unmarked(encoding: Encoding) -> Callable[[bytes], str]:
+    def text(raw: bytes) -> str:
+        shown = encoding.decode(raw).rstrip("\r\n")
+        return unescape(_CODE_BEGINS.sub("", _CODE_ENDS.sub("", shown, count=1), count=1))
+
+    return text
+
+
+def _without(encoding: Encoding, pattern: re.Pattern[str], undo: Callable[[str], str]) -> Callable[[bytes], str]:
+    def text(raw: bytes) -> str:
+        shown = encoding.decode(raw).rstrip("\r\n")
+        match = pattern.match(shown)
+        return undo(match[1]) if match else shown
+
+    return text
+
+
+def _broken(lines: Lines) -> Stretch:
+    """Rows that end in `<br>`, each on a line of its own or many on one."""
+    data = lines.data
+    ends = {match.end() for match in _BREAK.finditer(data)}
+    rows = array("Q", sorted({*lines.starts[:-1], *(end for end in ends if end < len(data))}))
+    decode = lines.encoding.decode
+    return Stretch(0, len(data), lambda raw: unescape(decode(_BREAK.sub(b"", raw)).rstrip("\r\n")), rows)
