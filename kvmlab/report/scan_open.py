@@ -53,7 +53,7 @@ def _is_dmesg(head: bytes) -> bool:
     first, last = found[0], found[-1]
     if first is None or last is None or not all(found):
         return False
-    return int(first[1] + first[2]) <= int(last[1] + last[2])
+    return int(first[1] + first[2]) < int(last[1] + last[2])
 
 
 def _of_one_carrier(head: bytes) -> bool:
@@ -63,9 +63,9 @@ def _of_one_carrier(head: bytes) -> bool:
     if prefix is None or last is None or not prefix.kernel or prefix.name not in _CARRIERS:
         return False
     if (prefix.time_ns or 0) > (last.time_ns or 0) or (
-        prefix.time_ns is None and (prefix.clock or "") > (last.clock or "")
+        prefix.time_ns is None and (prefix.clock or "") >= (last.clock or "")
     ):
-        # It may be the turn of a month.
+        # It may be the turn of a month, or only the parts of reports tell which way it runs.
         return False
     shape = lines[0][: prefix.end].translate(DIGITS)
     return all(line[: prefix.end].translate(DIGITS) == shape for line in lines)
