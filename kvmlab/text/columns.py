@@ -12,7 +12,8 @@ _SAMPLE_LINES = 50
 _NAME = re.compile(r"[\w@][\w@.() /-]{0,63}")
 # Names of columns that hold the message, best first, and of those that stand beside one.
 MESSAGES = (
-    "_raw", "message", "@message", "msg", "line", "log", "text", "body", "event", "textpayload", "content", "short_message",
+    "_raw", "message", "@message", "msg", "line", "log", "text", "body", "event", "textpayload", "content",
+    "short_message",
 )  # fmt: skip
 _OTHERS = frozenset(
     [
