@@ -10,6 +10,7 @@ from html import unescape
 
 from kvmlab.text.encoding import Encoding
 from kvmlab.text.lines import Lines, Stretch
+from kvmlab.text.numbered import TELLING, without_numbers
 
 # How many bytes from the first line of a report on show whether a text is wrapped so, and how many lines must be.
 _REACH, _ENOUGH, _SHARE = 16 << 10, 3, 0.6
@@ -20,7 +21,8 @@ _TELLING = re.compile(
 _BREAK = re.compile(rb"<br ?/?>(?:[ \t]*\r?\n)?", re.IGNORECASE)
 # Marks of code that stand before the first or behind the last of its lines, and characters that pages write out.
 _CODE = (
-    r"(?:\[/?(?:code|quote|pre)\b[^\]\n]{0,40}\]|\{(?:code|noformat)\b[^}\n]{0,40}\}|</?(?:pre|code)\b[^<>\n]{0,200}>)"
+    r"(?:\[/?(?:code|quote|pre)\b[^\]\n]{0,40}\]|\{(?:code|noformat)\b[^}\n]{0,40}\}"
+    r"|</?(?:pre|code)\b[^<>\n]{0,200}>|`{1,3}|'{3})"
 )
 _CODE_BEGINS = re.compile(rf"(?i)^\s{{0,40}}{_CODE}{{1,4}}(?=.)")
 _CODE_WITHIN = re.compile(rb"(?i)(?<=[^\s>\]}])(?=(?:\[code\b[^\]\n]{0,40}\]|<pre\b[^<>\n]{0,200}>)[^\s])")
@@ -110,13 +112,16 @@ WRAPPERS: tuple[Wrapper, ...] = (
         "\\[    1.500000\\] fizz\\_map+0x1/0x2\\",
         "[    1.500000] fizz_map+0x1/0x2",
     ),
+    Wrapper("bullet", r"\s{0,8}[-*•] (.*)$", str, "- Call Trace:", "Call Trace:"),
     Wrapper("rich_text", r"(.*?)\\par\s*$", str, "[    1.500000] Call Trace:\\par", "[    1.500000] Call Trace:"),
 )
 # What the beginning of a text must hold if any of these, or markup, is in it.
 _MAYBE = re.compile(
     rb"(?im)"
     + _MARKUP.pattern.removeprefix(b"(?im)")
-    + rb"|<br ?/?>|^[ \t]{0,40}(?:(?:- )?\[?[bur]?[\"'`|]|\{color|\\\[)|\\par[ \t\r]{0,4}$"
+    + rb"|<br ?/?>|^[ \t]{0,40}(?:(?:- )?\[?[bur]?[\"'`|]|\{color|\\\[)"
+    + rb"|^[ \t]{0,8}(?:[-*]|\xe2\x80\xa2) |\\par[ \t\r]{0,4}$|"
+    + TELLING.pattern.removeprefix(b"(?m)")
 )
 _COMPILED = tuple((re.compile(wrapper.pattern), wrapper.undo) for wrapper in WRAPPERS)
 
@@ -136,6 +141,8 @@ def unwrapped(lines: Lines) -> Lines:
     begin = 0 if first.start() < _REACH else first.start()
     if not is_wrapped(data[begin : begin + _REACH]):
         return lines
+    if (bare := without_numbers(lines, begin + _REACH)) is not lines:
+        return bare
     rows = sorted({lines.row_at(match.start()) for match in _TELLING.finditer(data, begin, begin + _REACH)})
     if len(_BREAK.findall(data, begin, begin + _REACH)) >= max(_ENOUGH, _SHARE * len(rows)):
         return Lines(data, lines.encoding, [_broken(lines)])

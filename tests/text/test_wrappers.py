@@ -60,6 +60,19 @@ FORMS = {
     "characters written out, without times": [escaped(line) for line in MESSAGES],
     "marks of code": ["[CODE]" + STAMPED[0], *STAMPED[1:-1], STAMPED[-1] + "[/CODE]"],
     "marks of code behind words": ["Hello,[CODE]" + MESSAGES[0], *MESSAGES[1:-1], MESSAGES[-1] + "[/CODE]"],
+    "ticks of code": ["```" + MESSAGES[0], *MESSAGES[1:-1], MESSAGES[-1] + "```"],
+    "a list": [f"- {line}" for line in MESSAGES],
+    "a comment": [f" * {line}" for line in STAMPED],
+    "numbers among words": [
+        *("Hello,", "it broke.", "", "", "See:", ""),
+        *(f"{n:3} {line}" for n, line in enumerate(MESSAGES, 95)),
+        *("", "", "Thank you", "for all", "that you", "have done."),
+    ],
+    "numbers of grep among words": [
+        *("Hello,", "it broke.", "", "See:", ""),
+        *(f"{n}{':-'[n % 2]}{line}" for n, line in enumerate(MESSAGES, 995)),
+        *("", "Thank you", "for all"),
+    ],
     "tags of code": ["<pre><code>" + STAMPED[0], *STAMPED[1:-1], STAMPED[-1] + "</code></pre>"],
 }  # fmt: skip
 
@@ -69,9 +82,17 @@ FORMS = {
 def test_what_stands_around_lines_is_taken_off(form, end):
     data = "".join(line + end for line in FORMS[form]).encode()
     text = read_text(data)
-    assert [record.text for record in text.logs()][-len(MESSAGES) :] == MESSAGES
+    said = [record.text for record in text.logs()]
+    at = said.index(MESSAGES[0])
+    assert said[at : at + len(MESSAGES)] == MESSAGES
     assert b"".join(data[record.span.start : record.span.stop] for record in text.records) == data
     assert not is_plain(data)
+
+
+def test_numbers_in_a_mail():
+    rows = "".join(f"{n:3}  {line}\n" for n, line in enumerate(MESSAGES, 95))
+    text = read_text(f"Subject: x\nFrom: a@example.org\nMessage-ID: <x@y>\n\nHello,\n\n{rows}\n\nBye\n".encode())
+    assert [record.text for record in text.logs()] == MESSAGES
 
 
 def test_other_texts_stay_as_they_are():
