@@ -31,6 +31,11 @@ _MARKUP = re.compile(
     rf"(?im)&(?:lt|gt|amp|quot|nbsp);|^[ \t]{{0,40}}{_CODE}[^\s]|[^\s]{_CODE}[ \t]{{0,40}}\r?$"
     r"|[^\s]\[code\][^\s]".encode()
 )
+# A title behind somebody's words on the same line, if the report goes on below without a prefix.
+_TITLE_WITHIN = re.compile(
+    rb"(?m)(?<=[:>\]\"' -] )(?=(?:BUG: (?:Bad page|unable to handle|kernel NULL)|watchdog: BUG: soft)[^\n]{0,200}\n"
+    rb"[ \t]{0,8}(?:page: ?[0-9a-fr]|#PF: |PGD |IP: |Oops: |Modules linked in:|page does not))"
+)
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|([\s\S]))")
 _MEANT = {"n": "\n", "r": "", "t": "\t", "e": "\x1b", "0": "\0", "b": "\b", "f": "\f"}
 
@@ -122,6 +127,8 @@ _MAYBE = re.compile(
     + rb"|<br ?/?>|^[ \t]{0,40}(?:(?:- )?\[?[bur]?[\"'`|]|\{color|\\\[)"
     + rb"|^[ \t]{0,8}(?:[-*]|\xe2\x80\xa2) |\\par[ \t\r]{0,4}$|"
     + TELLING.pattern.removeprefix(b"(?m)")
+    + b"|"
+    + _TITLE_WITHIN.pattern.removeprefix(b"(?m)")
 )
 _COMPILED = tuple((re.compile(wrapper.pattern), wrapper.undo) for wrapper in WRAPPERS)
 
@@ -151,8 +158,9 @@ def unwrapped(lines: Lines) -> Lines:
         found = sum(pattern.match(text) is not None for text in texts)
         if found >= _ENOUGH and found >= _SHARE * len(texts):
             return Lines(data, lines.encoding, [Stretch(0, len(data), _without(lines.encoding, pattern, undo))])
-    if _MARKUP.search(data, begin, begin + _REACH):
-        within = {match.start() for match in _CODE_WITHIN.finditer(data)}
+    reach = begin + _REACH
+    if _MARKUP.search(data, begin, reach) or _TITLE_WITHIN.search(data, begin, reach):
+        within = {match.start() for mark in (_CODE_WITHIN, _TITLE_WITHIN) for match in mark.finditer(data)}
         starts = array("Q", sorted({*lines.starts[:-1], *within})) if within else None
         return Lines(data, lines.encoding, [Stretch(0, len(data), _unmarked(lines.encoding), starts, plain=True)])
     return lines

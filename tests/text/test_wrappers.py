@@ -73,6 +73,7 @@ FORMS = {
         *(f"{n}{':-'[n % 2]}{line}" for n, line in enumerate(MESSAGES, 995)),
         *("", "Thank you", "for all"),
     ],
+    "a title behind words": ["This is what I see: " + MESSAGES[0], *MESSAGES[1:]],
     "tags of code": ["<pre><code>" + STAMPED[0], *STAMPED[1:-1], STAMPED[-1] + "</code></pre>"],
 }  # fmt: skip
 
