@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import unescape
 
@@ -33,7 +33,7 @@ _MARKUP = re.compile(
 )
 # A title behind somebody's words on the same line, if the report goes on below without a prefix.
 _TITLE_WITHIN = re.compile(
-    rb"(?m)(?<=[:>\]\"' -] )(?=(?:BUG: (?:Bad page|unable to handle|kernel NULL)|watchdog: BUG: soft)[^\n]{0,200}\n"
+    rb"(?m)(?<=[:>\]\"'-] )(?=(?:BUG: (?:Bad page|unable to handle|kernel NULL)|watchdog: BUG: soft)[^\n]{0,200}\n"
     rb"[ \t]{0,8}(?:page: ?[0-9a-fr]|#PF: |PGD |IP: |Oops: |Modules linked in:|page does not))"
 )
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|([\s\S]))")
@@ -120,16 +120,27 @@ WRAPPERS: tuple[Wrapper, ...] = (
     Wrapper("bullet", r"\s{0,8}[-*•] (.*)$", str, "- Call Trace:", "Call Trace:"),
     Wrapper("rich_text", r"(.*?)\\par\s*$", str, "[    1.500000] Call Trace:\\par", "[    1.500000] Call Trace:"),
 )
-# What the beginning of a text must hold if any of these, or markup, is in it.
-_MAYBE = re.compile(
-    rb"(?im)"
-    + _MARKUP.pattern.removeprefix(b"(?im)")
-    + rb"|<br ?/?>|^[ \t]{0,40}(?:(?:- )?\[?[bur]?[\"'`|]|\{color|\\\[)"
-    + rb"|^[ \t]{0,8}(?:[-*]|\xe2\x80\xa2) |\\par[ \t\r]{0,4}$|"
-    + TELLING.pattern.removeprefix(b"(?m)")
-    + b"|"
-    + _TITLE_WITHIN.pattern.removeprefix(b"(?m)")
+# What the beginning of a text must hold if any of these, or markup, is in it; and what shows fast that it does not.
+_SIGNS = (
+    b"&",
+    b"<br",
+    b"\\par",
+    b"[code",
+    b"[quote",
+    b"[pre",
+    b"[/",
+    b"{",
+    b"<pre",
+    b"<code",
+    b"</pre",
+    b"</code",
+    b"`",
+    b"'''",
 )
+_SIGNED = re.compile(rb"(?im)" + _MARKUP.pattern.removeprefix(b"(?im)") + rb"|<br ?/?>|\\par[ \t\r]{0,4}$")
+_FIRST, _DIGITS = frozenset(b"\"'`|{\\-*\xe2[bur"), frozenset(b"0123456789")
+_BRACKET = frozenset(b"[")
+_BEGINS = re.compile(rb"(?im)^[ \t]{0,40}(?:(?:- )?\[?[bur]?[\"'`|]|\{color|\\\[)|^[ \t]{0,8}(?:[-*]|\xe2\x80\xa2) ")
 _COMPILED = tuple((re.compile(wrapper.pattern), wrapper.undo) for wrapper in WRAPPERS)
 
 
@@ -172,7 +183,22 @@ def is_wrapped(head: bytes) -> bool:
     >>> is_wrapped(b"[    1.500000] &lt;TASK&gt;\\n"), is_wrapped(b"[    1.500000]  <TASK>\\n")
     (True, False)
     """
-    return _MAYBE.search(head) is not None
+    low = head.lower()
+    first = {row[0] for line in low.split(b"\n") if (row := line.lstrip(b" \t"))}
+    return bool(
+        (any(sign in low for sign in _SIGNS) and _SIGNED.search(head))
+        # Most logs begin their lines with a bracket.
+        or (first & _FIRST and (first != _BRACKET or b'\n["' in low or b"\n['" in low) and _BEGINS.search(head))
+        or (first & _DIGITS and TELLING.search(head))
+        or any(_TITLE_WITHIN.search(head, max(0, at - 10), at + 300) for at in _places(head, b"BUG: "))
+    )
+
+
+def _places(data: bytes, word: bytes) -> Iterator[int]:
+    at = data.find(word)
+    while at >= 0:
+        yield at
+        at = data.find(word, at + 1)
 
 
 def _unmarked(encoding: Encoding) -> Callable[[bytes], str]:

@@ -119,3 +119,8 @@ def test_a_page_that_does_not_write_out_markers_keeps_them():
     log = [*STAMPED, "[  100.000100]  [<ffffffff81a2b3c4>] fizz_map+0x1/0x20"]
     text = read_text(("<html><body><pre>" + "\n".join(log) + "</pre></body></html>\n").encode())
     assert [record.text for record in text.logs()] == [*MESSAGES, " [<ffffffff81a2b3c4>] fizz_map+0x1/0x20"]
+
+
+def test_an_indented_title_begins_its_own_line():
+    data = "".join(f"      {line}\n" for line in MESSAGES).encode()
+    assert next(read_text(data).logs()).span.start == 0
