@@ -97,6 +97,9 @@ def _read(data: bytes, start: int, line: int, at_end: bool) -> tuple[LogPiece, s
     text = read_text(open_source(data, limit=len(data) + 1))
     if text.mails or text.parts:
         raise NotPlain
+    if not (text.lines is None or text.lines.plain or any(b.prefix_style == "fields" for b in text.log_blocks)):
+        # What stands around the lines is judged by the beginning of the text.
+        raise NotPlain
     records = [_moved(record, start, line) for record in text.records]
     if newest_first(records) is not None:
         raise NotPlain

@@ -14,7 +14,7 @@ _ESCAPES = re.compile(
     r"|[@-Z\\^_=>78c-z])"
 )
 # The same where the escape character was printed as ^[ or lost, as in text copied from a pager.
-_ORPHANS = re.compile(r"(?:\^\[|#033)?\[\d{1,2}(?:;\d{1,3}){0,4}m|\^\[\[[0-9;?]{0,16}[A-Za-z]")
+_ORPHANS = re.compile(r"(?:\^\[|#033|ESC)?\[\d{1,2}(?:;\d{1,3}){0,4}m|\^\[\[[0-9;?]{0,16}[A-Za-z]")
 _PROMPT = re.compile(
     r"(?:(?P<time>\d\d:\d\d(?::\d\d)?) )?(?:\[?(?P<user>[A-Za-z_][\w.-]{0,31})@(?P<host>[\w.-]{1,64})"
     r"(?:[: ](?P<cwd>[^\]#$%>\s]{0,200}))?\]?) ?[#$%>] ?"

@@ -381,7 +381,8 @@ ROWS: tuple[Row, ...] = (
         "pri",
         Stage.LEVEL,
         "<",
-        r"<(?:(?P<pri>\d{1,3})|[cd])>",
+        # Not the byte that a wrapped `Code:` line marks.
+        r"<(?:(?P<pri>\d{1,3})|[cd])>(?!(?<=<\d\d>) (?:(?:[0-9a-f]{2} ){2}|[0-9a-f]{2}$))",
         "<1>[252080.141632] BUG: Bad page state",
         "BUG: Bad page state",
     ),
