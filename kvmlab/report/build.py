@@ -19,9 +19,10 @@ from kvmlab.report.open_splat import Splat
 from kvmlab.report.records import CallTrace, CpuLine, Hardware, Kind, Registers, Report
 from kvmlab.report.report_damage import open_stacks, report_damage
 from kvmlab.report.stack import StackLine
-from kvmlab.text.span import Span
+from kvmlab.text.span import Span, hull
 
 _DECIMAL_FIELDS = frozenset({"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die"})
+_OF_REGISTERS = frozenset({Part.REGISTERS, Part.CODE})
 _CALLERS = "Caller"
 _USER_REGISTERS = "user-mode RIP, Code, RSP and register lines"
 
@@ -73,9 +74,7 @@ class _Builder:
             # A decoder's listing of the code stands between the registers and parts nothing.
             if not (isinstance(line.data, Detail) and line.data.name == "decoded_code"):
                 before = line
-        span = lines[0].record.span
-        for line in lines:
-            span |= line.record.span
+        span = hull([line.record.span for line in lines])
         kind = self._kind()
         title = self._title()
         timed = [line.record.timestamp for line in lines if line.record.timestamp is not None]
@@ -123,15 +122,15 @@ class _Builder:
 
     def _take(self, line: Line, before: Line | None) -> None:
         part, data, span = line.part, line.data, line.record.span
-        if (
-            part not in (Part.REGISTERS, Part.CODE)
-            and before is not None
-            and before.part in (Part.REGISTERS, Part.CODE)
-        ):
+        if before is not None and before.part in _OF_REGISTERS and part not in _OF_REGISTERS:
             closes = part is Part.STACK and any(m.stack == "TASK" and not m.opens for m in data.markers)
             if self.blocks:
                 self.blocks[-1].user = self.blocks[-1].user or closes
-        if part is Part.TITLE:
+        if part is Part.STACK:
+            self._take_stack(line)
+        elif part in _OF_REGISTERS:
+            self._take_registers(line, before)
+        elif part is Part.TITLE:
             self.titles.append(line)
             self._take_fields(data[1].groupdict())
             if data[0].late:
@@ -157,10 +156,6 @@ class _Builder:
             self._open_trace(span)
             if isinstance(data, StackLine):
                 self.traces[-1].add(line, data)
-        elif part is Part.STACK:
-            self._take_stack(line)
-        elif part in (Part.REGISTERS, Part.CODE):
-            self._take_registers(line, before)
         elif part is Part.REPEAT:
             # Only a title printed twice is another mention of the report.
             if before is not None and before.part is Part.TITLE:
@@ -218,7 +213,7 @@ class _Builder:
         self.trace_name, self.fresh = None, False
 
     def _take_registers(self, line: Line, before: Line | None) -> None:
-        follows = before is not None and before.part in (Part.REGISTERS, Part.CODE)
+        follows = before is not None and before.part in _OF_REGISTERS
         first = line.part is Part.REGISTERS and line.data.first
         if not self.blocks or not follows or (first and self.blocks[-1].lines and _again(self.blocks[-1], line.data)):
             self.blocks.append(_Block())

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from kvmlab.report import cpu_line, modules, page_dump, page_owner, registers, stack, titles
@@ -14,6 +15,8 @@ from kvmlab.text.record import Record
 
 # Longer than any record of a kernel; what a text holds beyond it is looked at for module names only.
 LINE_LENGTH = 8192
+# Lines up to this length are remembered: a storm prints the same ones over and over.
+_SHORT = 200
 
 
 class Part(StrEnum):
@@ -188,6 +191,12 @@ def classify(text: str, record: Record, inside: bool) -> tuple[Part, Any]:
         return Part.BLANK, None
     if (begin := _BEGIN.match(text)) and (found := _READERS[begin[0]](text, record)) is not None:
         return found
+    return _by_tables(text, inside) if len(text) <= _SHORT else _by_tables.__wrapped__(text, inside)
+
+
+@lru_cache(maxsize=8192)
+def _by_tables(text: str, inside: bool) -> tuple[Part, Any]:
+    """What a line is whose beginning names no part; its text alone decides that."""
     if text[0] in "-8" and _CUT_HERE.fullmatch(text):
         return Part.CUT_HERE, None
     if text[0] == "=" and _RULE.fullmatch(text):

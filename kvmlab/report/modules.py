@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from kvmlab.report.records import Module, ModuleList
 from kvmlab.text.span import Span
@@ -16,6 +17,9 @@ _CONTINUATION = re.compile(
     r"(?:[A-Za-z0-9_][\w-]{0,63}(?:\([A-Z]{0,16}[+-]?\))?(?::\d{1,10})?(?:[ \t]+|$))*"
     r"(?:\[last unloaded:[^\]]*\]?)?[ \t]*"
 )
+
+# Longer than any record of a kernel; records up to it are remembered: every report of a storm has the same list.
+_SHORT = 2048
 
 
 def match_modules(text: str) -> str | None:
@@ -61,23 +65,32 @@ def parse_modules(records: Sequence[tuple[str, Span]], unloaded: Sequence[str] =
         if found := _LAST.search(text):
             last = found["name"] or None
             text = text[: found.start()] + " " + text[found.end() :]
-        names = _names(text, unparsed)
+        names, others = _names(text)
         modules += names
+        unparsed += others
         per_record.append(len(names))
     tainted: list[Module] = []
     for text in unloaded:
         if found := _LAST.search(text):
             last = found["name"] or None
             text = text[: found.start()]
-        tainted += _names(text, unparsed)
+        names, others = _names(text)
+        tainted += names
+        unparsed += others
     return ModuleList(tuple(modules), last, tuple(per_record), span, tuple(tainted), tuple(unparsed))
 
 
-def _names(text: str, unparsed: list[str]) -> list[Module]:
-    names = []
+def _names(text: str) -> tuple[tuple[Module, ...], tuple[str, ...]]:
+    """The module names of a record, and the other words in it."""
+    return _read_names(text) if len(text) <= _SHORT else _read_names.__wrapped__(text)
+
+
+@lru_cache(maxsize=128)
+def _read_names(text: str) -> tuple[tuple[Module, ...], tuple[str, ...]]:
+    names, others = [], []
     for word in text.split():
         if found := _NAME.fullmatch(word):
             names.append(Module(found["name"], found["flags"] or ""))
         else:
-            unparsed.append(word)
-    return names
+            others.append(word)
+    return tuple(names), tuple(others)

@@ -22,6 +22,10 @@ _BEFORE_TRACE = frozenset({Part.CPU, Part.HARDWARE, Part.TAINTED, Part.WORKQUEUE
 _BEFORE_ROW = _BEFORE_TRACE | {Part.DETAIL, Part.REGISTERS}
 # Functions that print a call trace stand first in it.
 _PRINTS_ITSELF = re.compile(r"unwind_backtrace|dump_backtrace|show_stack|dump_stack(?:_lvl)?|__dump_stack")
+# Parts that can be unfinished; so can the address of an entry of a call trace, in brackets.
+_UNFINISHED = _BEFORE_ROW | {
+    Part.TITLE, Part.PAGE, Part.PAGE_REST, Part.FLAGS, Part.BAD_FLAGS, Part.WORDS, Part.MODULES, Part.CODE
+}  # fmt: skip
 # Parts that are sure of themselves: no line before them can turn them into its own rest.
 _SURE = frozenset(
     {Part.TITLE, Part.BLANK, Part.CUT_HERE, Part.RULE, Part.END, Part.TRACE, Part.MODULES, Part.REASON, Part.PAGE}
@@ -39,6 +43,8 @@ def read_rest(splat: OpenSplat, line: Line, text: str) -> None:
     if line.part in _SURE or splat.pending or not splat.lines:
         return
     last = splat.last
+    if last.part not in _UNFINISHED and not (last.part is Part.STACK and last.record.text.lstrip().startswith("[")):
+        return
     before = (line.part, line.data)
     _read(line, last, text)
     line.rest = (line.part, line.data) != before and line.part is not Part.STACK

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from kvmlab.report.details import Detail, match_detail
 from kvmlab.report.lines import LINE_LENGTH, PAGE_PARTS, Line, Part, classify
-from kvmlab.report.open_splat import BOTTOM, TEXT_LIMIT, OpenSplat, Splat
+from kvmlab.report.open_splat import TEXT_LIMIT, OpenSplat, Splat, is_bottom
 from kvmlab.report.records import Kind
 from kvmlab.report.rest import read_rest
 from kvmlab.report.titles import Title
@@ -51,21 +51,26 @@ def find_splats(records: Iterable[Record], order: Sequence[int] | None = None) -
     >>> [s.kind.value for s in find_splats([Record(Span(i, i + 1, i, i), Role.LOG, t) for i, t in enumerate(texts)])]
     ['bad_rss_counter']
     """
-    current = _Stream(None)
+    done: list[Splat] = []
+    current = _Stream(None, done)
     streams: dict[str | None, _Stream] = {None: current}
     rows = enumerate(records) if order is None else _in_order(records, order)
     for index, record in rows:
         caller = record.caller
         if record.prefix is not None and record.prefix.startswith(_WALL):
             # A copy of a line for the terminals, printed into whatever stands there.
-            yield from streams.setdefault(_WALL, _Stream(None)).feed(index, record)
-            continue
-        if record.role is Role.LOG and caller is not None:
-            found = streams.get(caller)
-            current = streams.setdefault(caller, _Stream(caller)) if found is None else found
-        yield from current.feed(index, record)
+            streams.setdefault(_WALL, _Stream(None, done)).feed(index, record)
+        else:
+            if record.role is Role.LOG and caller is not None:
+                found = streams.get(caller)
+                current = streams.setdefault(caller, _Stream(caller, done)) if found is None else found
+            current.feed(index, record)
+        if done:
+            yield from done
+            done.clear()
     for stream in streams.values():
-        yield from stream.close()
+        stream.close()
+    yield from done
 
 
 def _in_order(records: Iterable[Record], order: Sequence[int]) -> Iterator[tuple[int, Record]]:
@@ -74,16 +79,17 @@ def _in_order(records: Iterable[Record], order: Sequence[int]) -> Iterator[tuple
 
 
 class _Stream:
-    """What one caller printed: at most one splat is open at a time."""
+    """What one caller printed: at most one splat is open at a time; those that end are put into `done`."""
 
-    def __init__(self, caller: str | None) -> None:
+    def __init__(self, caller: str | None, done: list[Splat]) -> None:
         self.caller = caller
+        self.done = done
         self.open: OpenSplat | None = None
         self.before: Record | None = None
         self.rule: Line | None = None
 
-    def feed(self, index: int, record: Record) -> Iterator[Splat]:
-        """Reads one record; yields the splats that end with it or before it."""
+    def feed(self, index: int, record: Record) -> None:
+        """Reads one record."""
         if record.role is not Role.LOG:
             text = record.text[:LINE_LENGTH].strip("= ")
             if self.open is not None and record.role not in (Role.BLANK, Role.FIELD) and text:
@@ -91,10 +97,10 @@ class _Stream:
                 if detail is not None and _belongs(self.open, detail):
                     self.open.add(Line(index, record, Part.DETAIL, detail))
                 else:
-                    yield from self._foreign(Line(index, record, Part.OTHER))
+                    self._foreign(Line(index, record, Part.OTHER))
             return
         if self.open is not None and _apart(self.open, record):
-            yield from self.close()
+            self.close()
         line = self._read(index, record)
         if line.part is Part.BLANK:
             return
@@ -104,30 +110,30 @@ class _Stream:
             self.before = record
             return
         if line.part is Part.TITLE:
-            yield from self._title(line)
+            self._title(line)
         elif line.part is Part.CUT_HERE:
             if self.open is None or not _may_be_cut_here(self.open):
-                yield from self.close()
+                self.close()
                 self.open = OpenSplat()
             self.open.add(line)
         elif line.part is Part.RULE:
-            yield from self._rule(line)
+            self._rule(line)
         elif self.open is not None and _accepts(self.open, line):
             self.open.add(line)
         elif line.part in (Part.OTHER, Part.DETAIL):
-            yield from self._foreign(line)
+            self._foreign(line)
         else:
-            yield from self.close()
+            self.close()
             self._start(line)
         if line.part is not Part.RULE:
             self.rule = None
         self.before = record
 
-    def close(self) -> Iterator[Splat]:
-        """Ends the open splat; yields it if it is a report."""
+    def close(self) -> None:
+        """Ends the open splat; it is done if it is a report."""
         splat, self.open = self.open, None
         if splat is not None and splat.is_report:
-            yield splat.close(self.caller)
+            self.done.append(splat.close(self.caller))
 
     def _read(self, index: int, record: Record) -> Line:
         text = record.text[:LINE_LENGTH].strip()
@@ -141,7 +147,7 @@ class _Stream:
             line.part, line.data = Part.OTHER, None
         return line
 
-    def _title(self, line: Line) -> Iterator[Splat]:
+    def _title(self, line: Line) -> None:
         row, found = line.data
         splat = self.open
         if splat is not None and _continues(splat, row):
@@ -153,20 +159,20 @@ class _Stream:
                 splat.reopen()
             return
         rule = self.rule
-        yield from self.close()
+        self.close()
         self.open = splat = OpenSplat(title=row, found=found, kind=row.kind)
         if rule is not None and row.framed:
             splat.add(rule)
         splat.add(line)
         if row.single:
-            yield from self.close()
+            self.close()
 
-    def _rule(self, line: Line) -> Iterator[Splat]:
+    def _rule(self, line: Line) -> None:
         splat = self.open
         if splat is not None and splat.title is not None and splat.title.framed:
             splat.add(line)
             if not splat.in_title:
-                yield from self.close()
+                self.close()
         elif splat is not None and splat.last.part is Part.DETAIL and not splat.pending and not splat.in_title:
             # A decoder underlines the headings of its listings.
             line.part, line.data = Part.DETAIL, splat.last.data
@@ -185,14 +191,14 @@ class _Stream:
         self.open = OpenSplat(kind=kind)
         self.open.add(line)
 
-    def _foreign(self, line: Line) -> Iterator[Splat]:
+    def _foreign(self, line: Line) -> None:
         splat = self.open
         if splat is None:
             return
         splat.interrupt(line)
         over = splat.closed_trace and not (splat.talks and not splat.ended) and not _may_go_on(splat)
         if over or len(splat.pending) > (FOREIGN_LIMIT_TALKING if splat.talks else FOREIGN_LIMIT):
-            yield from self.close()
+            self.close()
 
 
 def _apart(splat: OpenSplat, record: Record) -> bool:
@@ -288,7 +294,7 @@ def _accepts(splat: OpenSplat, line: Line) -> bool:
 def _is_bottom(line: Line) -> bool:
     """Whether a line holds nothing but functions from the bottom of a stack (two of them may follow each other)."""
     entries = line.data.entries
-    return bool(entries) and all(BOTTOM.fullmatch(entry.function) for entry in entries)
+    return bool(entries) and all(is_bottom(entry.function) for entry in entries)
 
 
 def _accepts_page(splat: OpenSplat, line: Line) -> bool:
