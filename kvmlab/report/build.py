@@ -23,6 +23,8 @@ from kvmlab.text.span import Span, hull
 
 _DECIMAL_FIELDS = frozenset({"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die"})
 _OF_REGISTERS = frozenset({Part.REGISTERS, Part.CODE})
+# Asked for at every line: Python 3.11 takes longer to look a member up than to compare it.
+_STACK = Part.STACK
 _CALLERS = "Caller"
 _USER_REGISTERS = "user-mode RIP, Code, RSP and register lines"
 
@@ -126,7 +128,7 @@ class _Builder:
             closes = part is Part.STACK and any(m.stack == "TASK" and not m.opens for m in data.markers)
             if self.blocks:
                 self.blocks[-1].user = self.blocks[-1].user or closes
-        if part is Part.STACK:
+        if part is _STACK:
             self._take_stack(line)
         elif part in _OF_REGISTERS:
             self._take_registers(line, before)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kvmlab.report.log import find_reports
 from kvmlab.report.records import Report
 from kvmlab.report.scan_text import Fill, NotPlain, filled
 from kvmlab.text.reader import read_text
-from kvmlab.text.record import Join, Record
+from kvmlab.text.record import Record
+from kvmlab.text.records import Records
 from kvmlab.text.source import open_source
 from kvmlab.text.span import Damage, Span
 
@@ -96,7 +97,8 @@ def _read(data: bytes, start: int, line: int, at_end: bool) -> tuple[LogPiece, s
     text = read_text(open_source(data, limit=len(data) + 1))
     if text.mails or text.parts:
         raise NotPlain
-    records = [_moved(record, start, line) for record in text.records]
+    assert isinstance(text.records, Records)
+    records = list(text.records.moved(start, line))
     reports, unparsed = find_reports(records)
     stop, lines = len(data), text.n_lines
     if not at_end:
@@ -132,17 +134,6 @@ def _cut(records: Sequence[Record], reports: Sequence[Report], limit: int) -> Sp
     # A record of several lines may begin before the limit: a report that it is of begins there, or before it.
     inside = any(report.span.first_line < span.first_line <= report.span.last_line for report in reports)
     return _cut(records, reports, span.first_line) if inside else span
-
-
-def _moved(record: Record, start: int, line: int) -> Record:
-    if not start:
-        return record
-    return replace(
-        record,
-        span=_shifted(record.span, start, line),
-        joins=tuple(Join(j.after_line + line, j.at, j.insert_blank, j.reason, j.certain) for j in record.joins),
-        damage=tuple(Damage(d.kind, _shifted(d.span, start, line), d.reason) for d in record.damage),
-    )
 
 
 def _shifted(span: Span, start: int, line: int) -> Span:

@@ -35,6 +35,9 @@ def is_bottom(function: str) -> bool:
 # Lines of a warning's own text, between `cut here` and the line that names the file or behind that line.
 TEXT_LIMIT = 8
 _BEHIND_TEXT = frozenset({Part.MODULES, Part.HARDWARE, Part.CPU})
+# Members that are asked for at every line: Python 3.11 takes longer to look one up than to compare it.
+_STACK, _TRACE = Part.STACK, Part.TRACE
+_TELLING = frozenset({Part.OWNER, Part.END, Part.MODULES, Part.CPU, Part.REASON})
 _PROOF = frozenset({Part.STACK, Part.WORDS, Part.REASON, Part.PAGE_TYPE})
 _NO_PROOF = frozenset({Part.TITLE, Part.DETAIL, Part.RULE, Part.CUT_HERE})
 _BODY = frozenset({Part.CPU, Part.TRACE, Part.STACK, Part.MODULES, Part.REGISTERS, Part.HARDWARE, Part.CODE})
@@ -182,18 +185,20 @@ class OpenSplat:
         self.seen.add(line.part)
         if line.record.time_ns is not None:
             self.time_ns = line.record.time_ns
-        if line.part is Part.STACK:
+        if line.part is _STACK:
             self._follow(line.data)
-        elif line.part is Part.TRACE:
+        elif line.part is _TRACE:
             self.owner, self.in_trace, self.had_trace, self.closed_trace = False, True, True, False
             self.placed = self.bottomed = self.entries = False
             if isinstance(line.data, StackLine):
                 self._follow(line.data)
+        elif line.part not in _TELLING:
+            pass
         elif line.part is Part.OWNER:
             self.owner = True
         elif line.part is Part.END:
             self.in_trace, self.closed_trace, self.ended = False, True, True
-        elif line.part in (Part.MODULES, Part.CPU, Part.REASON):
+        else:
             self.owner = False
             # 2.6 printed the line with the task behind the header of the trace.
             if self.in_trace and self.entries and not self.stacks:

@@ -23,6 +23,17 @@ LINES_LIMIT = 4096
 # How the name of the prefix of a broadcast begins (`kvmlab.text.prefix_rows`).
 _WALL = "wall"
 
+# Members that are asked for at every line: Python 3.11 takes longer to look one up than to compare it.
+_LOG, _TITLE, _CUT_HERE, _RULE, _BLANK, _STACK, _OTHER, _REPEAT, _TRACE = (
+    Role.LOG, Part.TITLE, Part.CUT_HERE, Part.RULE, Part.BLANK, Part.STACK, Part.OTHER, Part.REPEAT, Part.TRACE
+)  # fmt: skip
+_BEGINS = frozenset({_TITLE, _CUT_HERE, _RULE})
+_FREE = frozenset({_OTHER, Part.DETAIL})
+_DUMP = PAGE_PARTS | {Part.OWNER}
+_DEAD = frozenset({Part.REGISTERS, Part.CODE, Part.DETAIL, _TRACE})
+_STATE = frozenset({Part.REGISTERS, Part.CODE})
+_TAIL = frozenset({Part.MODULES, Part.UNLOADED, Part.END, Part.DETAIL})
+
 # Parts that stand in a report once; a second one belongs to another report.
 _ONCE = frozenset(
     {
@@ -61,7 +72,7 @@ def find_splats(records: Iterable[Record], order: Sequence[int] | None = None) -
             # A copy of a line for the terminals, printed into whatever stands there.
             streams.setdefault(_WALL, _Stream(None, done)).feed(index, record)
         else:
-            if record.role is Role.LOG and caller is not None:
+            if caller is not None and record.role is Role.LOG:
                 found = streams.get(caller)
                 current = streams.setdefault(caller, _Stream(caller, done)) if found is None else found
             current.feed(index, record)
@@ -90,7 +101,7 @@ class _Stream:
 
     def feed(self, index: int, record: Record) -> None:
         """Reads one record."""
-        if record.role is not Role.LOG:
+        if record.role is not _LOG:
             text = record.text[:LINE_LENGTH].strip("= ")
             if self.open is not None and record.role not in (Role.BLANK, Role.FIELD) and text:
                 detail = match_detail(text)
@@ -102,32 +113,37 @@ class _Stream:
         if self.open is not None and _apart(self.open, record):
             self.close()
         line = self._read(index, record)
-        if line.part is Part.BLANK:
+        if line.part is _BLANK:
             return
-        if self.open is not None and _is_repeat(self.open, line):
-            line.part = Part.REPEAT
-            self.open.add(line)
+        splat = self.open
+        if splat is not None and _is_repeat(splat, line):
+            line.part = _REPEAT
+            splat.add(line)
             self.before = record
             return
-        if line.part is Part.TITLE:
-            self._title(line)
-        elif line.part is Part.CUT_HERE:
-            if self.open is None or not _may_be_cut_here(self.open):
-                self.close()
-                self.open = OpenSplat()
-            self.open.add(line)
-        elif line.part is Part.RULE:
-            self._rule(line)
-        elif self.open is not None and _accepts(self.open, line):
-            self.open.add(line)
-        elif line.part in (Part.OTHER, Part.DETAIL):
+        if line.part in _BEGINS:
+            self._begin(line)
+        elif splat is not None and _accepts(splat, line):
+            splat.add(line)
+        elif line.part in _FREE:
             self._foreign(line)
         else:
             self.close()
             self._start(line)
-        if line.part is not Part.RULE:
+        if line.part is not _RULE:
             self.rule = None
         self.before = record
+
+    def _begin(self, line: Line) -> None:
+        if line.part is _TITLE:
+            self._title(line)
+        elif line.part is _RULE:
+            self._rule(line)
+        else:
+            if self.open is None or not _may_be_cut_here(self.open):
+                self.close()
+                self.open = OpenSplat()
+            self.open.add(line)
 
     def close(self) -> None:
         """Ends the open splat; it is done if it is a report."""
@@ -142,7 +158,7 @@ class _Stream:
         line = Line(index, record, part, data)
         if splat is not None:
             read_rest(splat, line, text)
-        if line.part is Part.STACK and not line.data.strict and (splat is None or splat.placed):
+        if line.part is _STACK and not line.data.strict and (splat is None or splat.placed):
             # A bare word is no entry of a trace whose entries carry offsets.
             line.part, line.data = Part.OTHER, None
         return line
@@ -218,8 +234,8 @@ def _belongs(splat: OpenSplat, detail: Detail) -> bool:
 
 def _is_repeat(splat: OpenSplat, line: Line) -> bool:
     """Whether a line is the one before it once more, as a log has it that two sources wrote."""
-    last = splat.last
-    if splat.pending or last.part is Part.REPEAT or last.record.text != line.record.text:
+    last = splat.lines[-1]
+    if last.record.text != line.record.text or splat.pending or last.part is _REPEAT:
         return False
     if last.record.timestamp != line.record.timestamp or last.record.clock != line.record.clock:
         return False
@@ -261,32 +277,33 @@ def _accepts(splat: OpenSplat, line: Line) -> bool:
     part = line.part
     if line.rest:
         return True
-    if isinstance(line.data, Detail) and line.data.name == "elided":
-        # Dots belong to the report only right behind one of its lines.
-        return not splat.pending
-    if isinstance(line.data, Detail) and line.data.name == "lock_debugging" and splat.kind not in _DIES:
-        return False
-    if part is Part.OTHER:
+    if isinstance(line.data, Detail):
+        if line.data.name == "elided":
+            # Dots belong to the report only right behind one of its lines.
+            return not splat.pending
+        if line.data.name == "lock_debugging" and splat.kind not in _DIES:
+            return False
+    if part is _OTHER:
         if splat.title is None and Part.CUT_HERE in splat.seen and splat.in_title and len(splat.lines) <= TEXT_LIMIT:
             line.part = Part.DETAIL
             return True
         return False
-    if part in PAGE_PARTS or part is Part.OWNER:
+    if part in _DUMP:
         return _accepts_page(splat, line)
     if splat.talks and not splat.ended:
         return True
     if part in _ONCE and part in splat.seen:
         return False
     if splat.ended:
-        return part in (Part.REGISTERS, Part.CODE, Part.DETAIL, Part.TRACE) and splat.kind in _DIES
-    if part is Part.TRACE:
+        return part in _DEAD and splat.kind in _DIES
+    if part is _TRACE:
         # 2.6 printed `Backtrace:` and then the header of the call trace.
-        return not splat.had_trace or Part.STACK not in splat.seen
-    if part is Part.STACK:
+        return not splat.had_trace or _STACK not in splat.seen
+    if part is _STACK:
         return not splat.closed_trace or (not splat.sealed and splat.bottomed and _is_bottom(line))
-    if part in (Part.REGISTERS, Part.CODE):
+    if part in _STATE:
         return not splat.sealed or _may_go_on(splat)
-    if part in (Part.MODULES, Part.UNLOADED, Part.END, Part.DETAIL):
+    if part in _TAIL:
         return not splat.closed_trace or _may_go_on(splat)
     return not splat.had_trace or not splat.entries
 
