@@ -169,12 +169,15 @@ def tables_that_fit(
     found: list[TableFit] = []
     for index, table in enumerate(tables):
         fits = []
-        options = table.options
+        options: tuple[str, ...] = ()
         for bits, mask, configs in _layouts(index):
-            if wanted <= bits.keys() and sum(bits[name] for name in wanted) == value & mask:
-                for config in configs:
-                    differs = tuple(option for option in options if config[option] != default.get(option, False))
-                    fits.append(TableFit(table, config, differs, None if home is None else index - home))
+            # As many bits as names, and each name's bit: the same set. Most layouts fail at one of the first names.
+            if (value & mask).bit_count() != len(wanted) or not all(value & bits.get(name, 0) for name in wanted):
+                continue
+            options = options or table.options
+            for config in configs:
+                differs = tuple(option for option in options if config[option] != default.get(option, False))
+                fits.append(TableFit(table, config, differs, None if home is None else index - home))
         if fits:
             found.append(min(fits, key=lambda fit: (len(fit.differs), fit.differs)))
     return tuple(sorted(found, key=lambda fit: (abs(fit.distance or 0), len(fit.differs))))
