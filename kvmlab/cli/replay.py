@@ -9,7 +9,7 @@ from kvmlab.cli.arguments import add_input, add_json, add_report, open_log
 from kvmlab.cli.output import Output, print_json
 from kvmlab.inquiry.explain import choose
 from kvmlab.inquiry.hypotheses import Weighed, weigh
-from kvmlab.inquiry.hypothesis_facts import extra_put_was_earlier
+from kvmlab.inquiry.hypothesis_storms import extra_put_was_earlier
 from kvmlab.inquiry.injected import injected
 from kvmlab.inquiry.replay import Replay, replay, same_events
 from kvmlab.inquiry.replay_fields import Value

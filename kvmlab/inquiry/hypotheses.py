@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kvmlab.inquiry.basis import Basis
-from kvmlab.inquiry.hypothesis_facts import Fact, report_facts, storm_facts
+from kvmlab.inquiry.hypothesis_facts import Fact, report_facts
+from kvmlab.inquiry.hypothesis_storms import storm_facts
 from kvmlab.report.records import Report
 
 

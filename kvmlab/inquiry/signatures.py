@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -11,8 +12,19 @@ from kvmlab.inquiry.frame_rules import canonical_frame
 from kvmlab.report.records import Frame, Kind, Report
 
 # Registers that hold the place at which a trap struck, on the architectures that print it as a symbol.
-_TRAP_REGISTERS = ("RIP", "EIP", "pc", "PC", "NIP", "epc", "ERA", "era", "IP")
-_TRAPS = frozenset({Kind.OOPS, Kind.BUG, Kind.WARNING, Kind.LIST_CORRUPTION, Kind.REFCOUNT})
+_TRAP_REGISTERS = ("RIP", "EIP", "pc", "PC", "NIP", "epc", "ERA", "era", "IP", "TPC")
+_STALLS = frozenset({Kind.SOFT_LOCKUP, Kind.RCU_STALL})
+_TRAPS = frozenset({Kind.OOPS, Kind.BUG, Kind.WARNING, Kind.LIST_CORRUPTION, Kind.REFCOUNT}) | _STALLS
+# By what the kernel looks at a CPU that is stuck, and how it got there from the function that is.
+_LOOKS = re.compile(
+    r"rcu_dump_cpu_stacks|rcu_(?:check_callbacks|sched_clock_irq)|nmi_cpu_backtrace\S*|watchdog_(?:overflow_callback|timer_fn)\S*|"
+    r"soft_nmi_interrupt"
+)
+_INTERRUPTS = re.compile(
+    r"el[01]\w*irq\w*|__irq_(?:svc|usr)|decrementer_common\w*|timer_interrupt|soft_nmi_common|(?:asm_)?sysvec_\w+|"
+    r"(?:smp_|local_)?apic_timer_interrupt|ret_from_intr|handle_riscv_irq|do_irq|ext_int_handler|handle_int|"
+    r"end_repeat_nmi|asm_exc_nmi|nmi|ret_from_exception"
+)
 _ID_DIGITS = 12
 
 # What is equal for reports of one family: kind, functions, detail.
@@ -78,11 +90,29 @@ def _frames(report: Report) -> tuple[list[Frame], bool]:
     frames = [frame for frame in trace.frames if not frame.inlined]
     confirmed = [frame for frame in frames if frame.reliable]
     chosen = confirmed or frames
+    if report.kind in _STALLS:
+        chosen = _below_look(chosen)
     # Below an interrupt stands the task that it happened to hit, which has nothing to do with it.
     first = chosen[0].context if chosen else None
     if first not in (None, "TASK"):
         chosen = [frame for frame in chosen if frame.context == first]
     return chosen, bool(confirmed) or not frames
+
+
+def _below_look(frames: list[Frame]) -> list[Frame]:
+    """What a stuck CPU was at: the entries below those by which the kernel looked at it, all if there are none such."""
+    at = max((i for i, frame in enumerate(frames) if _LOOKS.fullmatch(frame.function)), default=None)
+    if at is None:
+        return frames
+    context = frames[at].context
+    if context not in (None, "TASK"):
+        below = [i for i in range(at, len(frames)) if frames[i].context != context]
+    else:
+        entry = next((i for i in range(at, len(frames)) if _INTERRUPTS.fullmatch(frames[i].function)), None)
+        below = [] if entry is None else [
+            i for i in range(entry, len(frames)) if not _INTERRUPTS.fullmatch(frames[i].function)
+        ]  # fmt: skip
+    return frames[below[0] :] if below else frames
 
 
 def _trap_symbol(report: Report) -> Iterator[str]:
@@ -94,7 +124,8 @@ def _trap_symbol(report: Report) -> Iterator[str]:
         yield where.split("+", 1)[0].split(" ", 1)[0]
     elif report.registers is not None and report.registers.mode != "user":
         symbols = report.registers.symbols
-        yield from (symbols[name].split("+", 1)[0] for name in _TRAP_REGISTERS if name in symbols)
+        # Decoders put the file behind the function.
+        yield from (re.split(r"[+ ]", symbols[name], maxsplit=1)[0] for name in _TRAP_REGISTERS if name in symbols)
 
 
 def _detail(report: Report) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -165,33 +165,85 @@ def tables_that_fit(
     series = None if release is None else as_release(release).series
     # Before the first table counts as the first; after the last as the last: this only orders the answer.
     home = None if series is None else sum(parse_version(t.since) <= series for t in tables[1:])
-    default = default_config(arch, None, width)
-    found: list[TableFit] = []
-    for index, table in enumerate(tables):
-        fits = []
-        options: tuple[str, ...] = ()
-        for bits, mask, configs in _layouts(index):
-            # As many bits as names, and each name's bit: the same set. Most layouts fail at one of the first names.
-            if (value & mask).bit_count() != len(wanted) or not all(value & bits.get(name, 0) for name in wanted):
-                continue
-            options = options or table.options
-            for config in configs:
-                differs = tuple(option for option in options if config[option] != default.get(option, False))
-                fits.append(TableFit(table, config, differs, None if home is None else index - home))
-        if fits:
-            found.append(min(fits, key=lambda fit: (len(fit.differs), fit.differs)))
+    fits: dict[int, tuple[tuple[str, ...], Mapping[str, bool]]] = {}
+    for layout in _candidates(value, wanted):
+        if _is_made_of(value & layout.mask, wanted, layout.bits):
+            usual = _most_usual(layout, arch, width)
+            if layout.table not in fits or _strangeness(usual[0]) < _strangeness(fits[layout.table][0]):
+                fits[layout.table] = usual
+    found = [
+        TableFit(tables[index], config, differs, None if home is None else index - home)
+        for index, (differs, config) in sorted(fits.items())
+    ]
     return tuple(sorted(found, key=lambda fit: (abs(fit.distance or 0), len(fit.differs))))
 
 
+def _is_made_of(value: int, names: Collection[str], bits: Mapping[str, int]) -> bool:
+    """Whether a word has the bits of these names and no others."""
+    if value.bit_count() != len(names):
+        return False
+    # Most layouts differ in one of the first names: that is all that there is to be looked at.
+    for name in names:  # noqa: SIM110
+        if not value & bits.get(name, 0):
+            return False
+    return True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layout:
+    """An order of flags that a table can give: value of each name, all of them, and the configurations with it."""
+
+    table: int
+    bits: Mapping[str, int]
+    mask: int
+    configs: tuple[Mapping[str, bool], ...]
+
+
 @cache
-def _layouts(index: int) -> tuple[tuple[Mapping[str, int], int, tuple[Mapping[str, bool], ...]], ...]:
-    """The different orders of flags that a table can give: value of each name, all of them, configurations with it."""
-    table = flag_tables()[index]
-    found: dict[tuple[str, ...], list[Mapping[str, bool]]] = {}
-    for choice in product((True, False), repeat=len(table.options)):
-        config = dict(zip(table.options, choice, strict=True))
-        found.setdefault(table.names(config), []).append(config)
-    return tuple(
-        ({name: 1 << bit for bit, name in enumerate(names)}, (1 << len(names)) - 1, tuple(configs))
-        for names, configs in found.items()
-    )
+def _layouts() -> tuple[_Layout, ...]:
+    """All of them, by table."""
+    layouts = []
+    for index, table in enumerate(flag_tables()):
+        found: dict[tuple[str, ...], list[Mapping[str, bool]]] = {}
+        for choice in product((True, False), repeat=len(table.options)):
+            config = dict(zip(table.options, choice, strict=True))
+            found.setdefault(table.names(config), []).append(config)
+        for names, configs in found.items():
+            bits = {name: 1 << bit for bit, name in enumerate(names)}
+            layouts.append(_Layout(index, bits, (1 << len(names)) - 1, tuple(configs)))
+    return tuple(layouts)
+
+
+@cache
+def _most_usual(layout: _Layout, arch: str, width: int) -> tuple[tuple[str, ...], Mapping[str, bool]]:
+    """The configuration with a layout that is nearest to the default one, behind the options that differ in it."""
+    default = default_config(arch, None, width)
+    options = flag_tables()[layout.table].options
+    told = [
+        (tuple(option for option in options if config[option] != default.get(option, False)), config)
+        for config in layout.configs
+    ]
+    return min(told, key=lambda one: _strangeness(one[0]))
+
+
+def _strangeness(differs: Sequence[str]) -> tuple[int, Sequence[str]]:
+    return len(differs), differs
+
+
+@cache
+def _by_place(name: str) -> Mapping[int, tuple[_Layout, ...]]:
+    """The layouts that have a flag, by its value in them."""
+    found: dict[int, list[_Layout]] = {}
+    for layout in _layouts():
+        if name in layout.bits:
+            found.setdefault(layout.bits[name], []).append(layout)
+    return {bit: tuple(layouts) for bit, layouts in found.items()}
+
+
+def _candidates(value: int, names: Collection[str]) -> Sequence[_Layout]:
+    """Layouts among which all are that could fit: those in which the flag that most of them have elsewhere is set."""
+    places = [[layouts for bit, layouts in _by_place(name).items() if value & bit] for name in names]
+    if not places:
+        return _layouts()
+    chosen = min(places, key=lambda held: sum(map(len, held)))
+    return [layout for layouts in chosen for layout in layouts]

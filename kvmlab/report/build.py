@@ -9,6 +9,16 @@ from typing import Any
 from kvmlab.kernel.bad_page_reasons import Stage, reasons
 from kvmlab.report import registers
 from kvmlab.report.build_page import PageBuilder
+from kvmlab.report.build_task import (
+    cpu_number,
+    hung_task_line,
+    is_of_title,
+    machine_of,
+    of_hung_task,
+    of_line,
+    of_soft_lockup,
+    with_release,
+)  # fmt: skip
 from kvmlab.report.build_trace import TraceBuilder
 from kvmlab.report.cpu_line import match_cpu_line, match_hardware, match_process
 from kvmlab.report.details import Detail
@@ -21,11 +31,14 @@ from kvmlab.report.report_damage import open_stacks, report_damage
 from kvmlab.report.stack import StackLine
 from kvmlab.text.span import Span, hull
 
-_DECIMAL_FIELDS = frozenset({"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die"})
+_DECIMAL_FIELDS = frozenset(
+    {"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die", "jiffies"}
+)
 _OF_REGISTERS = frozenset({Part.REGISTERS, Part.CODE})
 # Asked for at every line: Python 3.11 takes longer to look a member up than to compare it.
 _STACK = Part.STACK
 _CALLERS = "Caller"
+_WITHIN_REGISTERS = frozenset({"decoded_code", "hung_task_note", "powerpc_task"})
 _USER_REGISTERS = "user-mode RIP, Code, RSP and register lines"
 
 
@@ -56,6 +69,9 @@ class _Builder:
         self.unloaded: list[str] = []
         self.cpu: CpuLine | None = None
         self.hardware: Hardware | None = None
+        self.machine: Hardware | None = None
+        # Whether the CPU line is another CPU's.
+        self.borrowed = False
         self.workqueue: str | None = None
         self.verbose: str | None = None
         self.code: list[str] = []
@@ -67,14 +83,15 @@ class _Builder:
         self.repeats: list[Span] = []
         self.fresh = False
         self.task: tuple[str, int] | None = None
+        self.released: CpuLine | None = None
 
     def build(self, index: int) -> Report:
         lines = self.splat.lines
         before: Line | None = None
         for line in lines:
             self._take(line, before)
-            # A decoder's listing of the code stands between the registers and parts nothing.
-            if not (isinstance(line.data, Detail) and line.data.name == "decoded_code"):
+            # A decoder's listing of the code, and the taint on mips to 3.x, stand between registers and part nothing.
+            if not (isinstance(line.data, Detail) and line.data.name in _WITHIN_REGISTERS):
                 before = line
         span = hull([line.record.span for line in lines])
         kind = self._kind()
@@ -84,7 +101,9 @@ class _Builder:
         built = [registers.build_registers(block.lines, block.code, block.user) for block in self.blocks if block.lines]
         blocks = [block for block in built if block.values or block.symbols]
         dump = self.page.build()
-        if self.cpu is None and self.task is not None and not {"comm", "pid"} & self.fields.keys():
+        self.cpu = with_release(self.cpu, self.released)
+        unnamed = self.cpu is None or (self.cpu.pid is None and self.cpu.comm is None)
+        if unnamed and self.task is not None and not {"comm", "pid"} & self.fields.keys():
             self.fields["comm"], self.fields["pid"] = self.task
         process = self.fields.get("process")
         pfn = hex_number(str(self.fields.get("pfn", ""))) if self.header_pfn is None else self.header_pfn
@@ -105,7 +124,7 @@ class _Builder:
             modules=parse_modules(self.modules, self.unloaded) if self.modules else None,
             cpu_line=self.cpu,
             taint_verbose=self.verbose,
-            hardware=self.hardware,
+            hardware=self.hardware or self.machine,
             workqueue=self.workqueue,
             call_trace=own,
             registers=blocks[0] if blocks else None,
@@ -134,15 +153,21 @@ class _Builder:
             self._take_registers(line, before)
         elif part is Part.TITLE:
             self.titles.append(line)
-            self._take_fields(data[1].groupdict())
+            if not (data[0].late and self.splat.kind is Kind.HUNG_TASK):
+                # What the watchdog says behind the trace is about the CPU that the watchdog ran on.
+                self._take_fields(data[1].groupdict())
             if data[0].late:
                 self.trace_name = line.record.text.strip()
         elif part is Part.PAGE_REST and "header_pfn" in data:
             self.header_pfn = data["header_pfn"]
         elif part in PAGE_PARTS or part is Part.OWNER:
             self.page.take(line)
+            if part is Part.PAGE and "ainted" in line.record.text:
+                self.released = of_line(line.record.text, span)
         elif part is Part.MODULES:
-            self.modules.append((data, span))
+            if line.rest or not self.modules:
+                # A soft lockup to 3.8 prints the list twice.
+                self.modules.append((data, span))
         elif part is Part.UNLOADED:
             self.unloaded.append(data)
         elif part is Part.CPU:
@@ -167,10 +192,16 @@ class _Builder:
         elif part is Part.DETAIL and isinstance(data, Detail):
             self.trace_name = data.found if data.names else self.trace_name
             self.task = self.task or match_process(line.record.text)
+            self._take_fields({"cpu": cpu_number(line.record.text)})
+            if data.name == "hung_task_note" and self.splat.kind is Kind.HUNG_TASK and self.cpu is None:
+                self.cpu = hung_task_line(line.record.text, span, self.fields)
 
     def _take_fields(self, found: dict[str, str | Any]) -> None:
         for key, shown in found.items():
             if shown is None or key in self.fields:
+                continue
+            if key == "cpu_hex":
+                self.fields["cpu"] = int(shown, 16)
                 continue
             number = decimal_number(shown) if key in _DECIMAL_FIELDS else None
             self.fields[key] = shown if number is None else number
@@ -178,22 +209,24 @@ class _Builder:
     def _take_cpu(self, line: Line) -> None:
         if not line.rest:
             self.page.end_owner()
-            self.cpu = self.cpu or line.data
+            if self.cpu is None or (self.borrowed and is_of_title(line.data, self.fields)):
+                self.cpu = line.data
+                self.machine = machine_of(line.data, line.record.text.strip())
+                if self.splat.kind is Kind.HUNG_TASK:
+                    self.cpu = of_hung_task(line.data, self.fields)
+                elif self.splat.kind is Kind.SOFT_LOCKUP:
+                    self.cpu = of_soft_lockup(line.data, self.fields)
+                    self.borrowed = self.cpu is not line.data
             if self.traces and self.traces[-1].header is None and self.traces[-1].name is not None:
                 # What a name stood for has ended: arm prints the entries of the report itself without a header.
                 self.fresh = bool(self.traces[-1].frames)
         elif self.cpu is not None:
-            joined = f"{self._cpu_text()} {line.data}"
-            again = match_cpu_line(joined, self.cpu.span | line.record.span)
+            again = match_cpu_line(line.data, self.cpu.span | line.record.span)
             self.cpu = again or self.cpu
-
-    def _cpu_text(self) -> str:
-        return next((line.record.text.strip() for line in self.splat.lines if line.part is Part.CPU), "")
 
     def _take_hardware(self, line: Line) -> None:
         if line.rest and self.hardware is not None:
-            text = f"Hardware name: {self.hardware.text} {line.data}"
-            self.hardware = match_hardware(text, self.hardware.span | line.record.span) or self.hardware
+            self.hardware = match_hardware(line.data, self.hardware.span | line.record.span) or self.hardware
         elif self.hardware is None:
             self.hardware = line.data
 
@@ -219,6 +252,8 @@ class _Builder:
         first = line.part is Part.REGISTERS and line.data.first
         if not self.blocks or not follows or (first and self.blocks[-1].lines and _again(self.blocks[-1], line.data)):
             self.blocks.append(_Block())
+        if "ainted" in line.record.text:
+            self.released = self.released or of_line(line.record.text, line.record.span)
         if line.part is Part.CODE:
             self.blocks[-1].code = True
             if line.rest and self.code:
@@ -226,6 +261,7 @@ class _Builder:
             else:
                 self.code.append(line.data)
         else:
+            self._take_fields({"cpu": cpu_number(line.record.text)})
             self.blocks[-1].lines.append((line.data, line.record.span))
 
     def _own_trace(self) -> tuple[CallTrace | None, tuple[CallTrace, ...]]:
@@ -252,6 +288,10 @@ class _Builder:
             else None
         )
 
+    def _untraced(self, trace: CallTrace | None, blocks: list[Registers]) -> bool:
+        """Whether a whole report has no entries: riscv to 5.16 prints none, others none that they do not find."""
+        return self.end is not None and bool(blocks) and (trace is not None or blocks[0].arch == "riscv")
+
     def _missing(self, trace: CallTrace | None, blocks: list[Registers]) -> tuple[str, ...]:
         missing = []
         title = self.splat.title
@@ -260,12 +300,14 @@ class _Builder:
             missing.append("page dump")
         if "CPU line" in needs and self.cpu is None:
             missing.append("CPU line")
-        if "call trace" in needs and (trace is None or not trace.frames) and not _in_user_mode(blocks):
+        traced = trace is not None and bool(trace.frames)
+        if "call trace" in needs and not traced and not (_in_user_mode(blocks) or self._untraced(trace, blocks)):
             missing.append("call trace")
         missing += [f"</{stack}> marker" for stack in reversed(open_stacks(self.splat, trace))]
         last = trace.frames[-1].function if trace is not None and trace.frames else ""
         # Kernels that print the address of each entry (to 4.9) print no registers behind it.
-        new = trace is not None and bool(trace.frames) and trace.frames[-1].address is None
+        # Sanitizers print entries that they kept, without a header and without registers.
+        new = trace is not None and trace.header is not None and bool(trace.frames) and trace.frames[-1].address is None
         if new and last.startswith("entry_SYSCALL_64") and not any(block.mode == "user" for block in blocks):
             missing.append(f"{_USER_REGISTERS} that follow {last}")
         return tuple(missing)

@@ -10,15 +10,29 @@ from kvmlab.report.records import CpuLine, Hardware
 from kvmlab.text.span import Span
 
 _NEW = re.compile(
-    r"CPU: (?P<cpu>\d{1,6}) (?:UID: (?P<uid>\d{1,10}) )?PID: (?P<pid>-?\d{1,10}) Comm: (?P<rest>.*)", re.DOTALL
+    # A number may have been broken by a mail and put together with a blank in it.
+    r"CPU: (?P<cpu>\d{1,6}(?: \d{1,5})?) (?:UID: (?P<uid>\d{1,10}(?: \d{1,9})?) )?"
+    r"PID: (?P<pid>-?\d{1,10}(?: \d{1,9})?) Comm: (?P<rest>.*)",
+    re.DOTALL,
 )
 _OLD = re.compile(r"Pid: (?P<pid>-?\d{1,10}),? comm: (?P<rest>.*)", re.DOTALL)
+# arm to 3.0 names no task here, ia64 puts the CPU into the middle, mips to 3.x has the CPU alone.
+_BARE = re.compile(
+    r"CPU: (?P<cpu>\d{1,6})\s+(?P<rest>(?:Not tainted|Tainted:).*)"
+    r"|Pid: (?P<pid>-?\d{1,10}), CPU:? (?P<cpu2>\d{1,6}), comm: (?P<comm>.*)"
+    r"|Cpu (?P<cpu3>\d{1,6})",
+    re.DOTALL,
+)
 _COMM_END = re.compile(r"(?=Kdump: loaded|Tainted: |Not tainted|Tainted:$)")
 _KDUMP = re.compile(r"Kdump: loaded\s*")
 # Taint letters in columns, glued or collapsed; distributions put a row of dashes and letters of their own behind them.
 _TAINTED = re.compile(r"Tainted:(?P<letters>(?:\s+(?:[A-Z]{1,24}-{0,64}|-{1,64})(?=\s|$))*)\s*")
 _NOT_TAINTED = re.compile(r"Not tainted(?:\s+-{1,64}(?=\s|$))*\s*")
 _RELEASE = re.compile(r"(?P<release>\S{1,200})(?:\s+(?P<build>#\S{1,80}))?(?P<tail>.*)", re.DOTALL)
+_PARENTHESES = re.compile(r"^\(([^()]{1,200})\)(.*)", re.DOTALL)
+# A release in which such a blank stands: nothing but the build number ever follows a release.
+_BROKEN_RELEASE = re.compile(r"(?P<begin>\d\S{0,100}) (?P<end>[\w.+~-]{1,100}\s+#\S.*)", re.DOTALL)
+_BROKEN_VERSION = re.compile(r"(?<=\d) (?=\.\d)|(?<=\d\.) (?=\d)")
 _BUILD_ALONE = re.compile(r"#\d{1,6}(?:-\S{1,60})?(?: .{0,120})?")
 _BUILD_ID = re.compile(r"\b[0-9a-f]{40}\b")
 _PREEMPT = re.compile(r"PREEMPT(?:_RT|_DYNAMIC)?(?:\((?P<model>[\w+-]+)\))?")
@@ -28,6 +42,7 @@ _BIOS = re.compile(r"(?P<machine>.*?), BIOS (?P<version>.*?)(?: (?P<date>\d\d/\d
 _WORKQUEUE = re.compile(r"Workqueue: ?(?P<text>.*)", re.DOTALL)
 _PROCESS = re.compile(
     r"Process (?P<comm>.{0,21}?) ?\(pid: {0,3}(?P<pid>\d{1,10})|"
+    r"pid {1,4}= (?P<pid3>\d{1,10}), comm = (?P<comm3>.{0,15})|"
     r"TASK (?:= |: )[0-9a-f]{8,16}\[(?P<pid2>\d{1,10})\] '(?P<comm2>[^']{0,20})'"
 )
 # The words that end the name of a company; DMI prints vendor and product with a single blank between them.
@@ -76,12 +91,15 @@ def match_cpu_line(text: str, span: Span) -> CpuLine | None:
     ...                       Span(0, 0, 1, 1))
     >>> line.cpu, line.comm, line.taint_text, line.release.base, line.build
     (8, 'CPU 0/KVM', 'G B W', '6.9.12', '#17')
+    >>> old = match_cpu_line("CPU: 0    Not tainted  (2.6.35.7-perf #1)", Span(0, 0, 1, 1))
+    >>> old.cpu, old.pid, old.release.text, old.build
+    (0, None, '2.6.35.7-perf', '#1')
     """
-    found = _NEW.fullmatch(text) or _OLD.fullmatch(text)
+    found = _NEW.fullmatch(text) or _OLD.fullmatch(text) or _BARE.fullmatch(text)
     if found is None:
         return None
-    new = found.re is _NEW
-    rest = found["rest"]
+    shown = found.groupdict()
+    rest = shown.get("rest") or shown.get("comm") or ""
     kdump = tainted = False
     taint_text: str | None = None
     comm: str | None = rest.strip()
@@ -97,9 +115,9 @@ def match_cpu_line(text: str, span: Span) -> CpuLine | None:
         rest = ""
     release, build, tail = _release(rest)
     return CpuLine(
-        cpu=decimal_number(found["cpu"]) if new else None,
-        uid=decimal_number(found["uid"]) if new else None,
-        pid=decimal_number(found["pid"]),
+        cpu=_number(shown.get("cpu") or shown.get("cpu2") or shown.get("cpu3")),
+        uid=_number(shown.get("uid")),
+        pid=_number(shown.get("pid")),
         comm=comm or None,
         kdump_loaded=kdump,
         tainted=tainted,
@@ -157,11 +175,13 @@ def match_hardware(text: str, span: Span) -> Hardware | None:
     if found is None:
         return None
     shown = found["text"].strip()
+    if ", BIOS " in shown:
+        shown = _BROKEN_VERSION.sub("", shown)
     bios = _BIOS.fullmatch(shown) if len(shown) <= _HARDWARE_LENGTH else None
     if bios is None:
         return Hardware(shown, None, None, None, None, None, span)
     machine, slash, board = bios["machine"].rpartition("/")
-    vendor, product = _vendor(machine if slash else bios["machine"])
+    vendor, product = vendor_and_product(machine if slash else bios["machine"])
     return Hardware(shown, vendor, product, board if slash else None, bios["version"] or None, bios["date"], span)
 
 
@@ -179,7 +199,8 @@ def match_process(text: str) -> tuple[str, int] | None:
     found = _PROCESS.match(text.strip())
     if found is None:
         return None
-    comm, pid = found["comm"] or found["comm2"], decimal_number(found["pid"] or found["pid2"])
+    comm = found["comm"] or found["comm2"] or found["comm3"]
+    pid = decimal_number(found["pid"] or found["pid2"] or found["pid3"])
     return None if pid is None else ((comm or "").strip(), pid)
 
 
@@ -189,10 +210,16 @@ def match_workqueue(text: str) -> str | None:
     return None if found is None else found["text"].strip()
 
 
+def _number(shown: str | None) -> int | None:
+    return decimal_number(None if shown is None else shown.replace(" ", ""))
+
+
 def _release(rest: str) -> tuple[str | None, str | None, str | None]:
     # 2.6 put release and build into parentheses in the lines of an oops.
     rest = rest.strip()
-    found = _RELEASE.fullmatch(rest[1:-1] if rest[:1] == "(" and rest[-1:] == ")" else rest)
+    if broken := _BROKEN_RELEASE.fullmatch(rest):
+        rest = broken["begin"] + broken["end"]
+    found = _RELEASE.fullmatch(_PARENTHESES.sub(r"\1\2", rest, count=1))
     if found is None:
         return None, None, None
     return found["release"], found["build"], found["tail"].strip() or None
@@ -210,7 +237,7 @@ def _preempt(tail: str | None) -> str | None:
     return None if found is None else found["model"]
 
 
-def _vendor(machine: str) -> tuple[str | None, str | None]:
+def vendor_and_product(machine: str) -> tuple[str | None, str | None]:
     words = machine.split(" ")
     cut = 1
     for i, word in enumerate(words[:_COMPANY_WORDS], 1):

@@ -19,7 +19,8 @@ _BEGINS = (
     "page->mem_cgroup:", "Page has been", "There is not page", "head:", "raw:", "flags:", "anon flags:", "ksm flags:",
     "page flags:", "bad because of", "memcg:", "aops:", "mapping->", "failed to read mapping", "invalid mapping:",
     "Modules linked in:", "Unloaded tainted modules:", "CPU: ", "Pid: ", "Tainted: ", "Hardware name:", "Workqueue:",
-    "Stopper:", "Sched_ext:", "Call Trace:", "Call trace:", "Backtrace:", "---[ end ", "Code:", "Instruction dump:",
+    "Stopper:", "Sched_ext:", "Cpu ", "Trace:", "Stack Trace:", "Call Trace:", "Call trace:", "Backtrace:", "---[ end ",
+    "Code:", "Instruction dump:",
     "Krnl ", "User ", "Code Start:", "--------", "========", "Caller[", "(inlined by)", "YZrvWEST", "Exception stack",
     "8<--", "Frame format", "Register ", "Control: ", "Flags: ", "Instruction DUMP",
 )  # fmt: skip
@@ -29,7 +30,9 @@ _ODD = re.compile(
     r"(?:[RE][A-Z0-9][A-Z0-9]|e[a-z][a-z]|[CD]R\d|[c-gC-G][sS]|[sS][sS]|knlGS|EFLAGS|ORIG_|PKRU|[RE]?IP|x\d{1,2}|r\d{1,2}|sr?\d|"
     r"[goilatsdu]\d{1,2}|sp|pmr_save|pstate|p?psr|pc|lr|ip|fp|gp|tp|ra|era|epc|status|badaddr|cause|ret_pc|PSR|N?PC|RPC|T?N?PC|"
     r"TSTATE|TT|Y|I7|SR|SP|NIP|LR|CTR|REGS|TRAP|MSR|CR|XER|CFAR|DAR|DSISR|DEAR|ESR|IRQMASK|SOFTE|GPR\d\d|CRMD|PRMD|EUEN|ECFG|ESTAT|"
-    r"BADV|PRID|BADI|ERA|Hi|Lo|BadVA|PrId|Status|Cause|PSW|IA|IASQ|IAOQ|IIR|RP|R|T|Stack)(?![A-Za-z0-9_.])"
+    r"v0|ps|at|pv|ifs|unat|pfs|rsc|rnat|bsps|pr|ldrs|ccv|f?psr|[cs]sd|[bf]\d{1,2}|R\d{1,2}|TEA|MAC[HL]|GBR|PR|ECR|EFA|ERET|"
+    r"STAT|BTA|FP|LP[SEC]|depc|excvaddr|lbeg|lend|lcount|sar|"
+    r"CSR|ExcCode|BADV|PRID|BADI|ERA|Hi|Lo|BadVA|PrId|Status|Cause|PSW|IA|IASQ|IAOQ|IIR|RP|R|T|Stack)(?![A-Za-z0-9_.])"
 )
 
 

@@ -17,7 +17,7 @@ _RARE = 1024
 # What is rarer than that is looked at one by one.
 _FEW = 512
 # Bytes that are looked at together: what is made of them is small, and its memory used again.
-_BLOCK = 1 << 16
+_BLOCK = 1 << 17
 
 
 def digits_zeroed(words: Any) -> Any:
@@ -53,25 +53,33 @@ def fits(words: Any, starts: Any, wanted: Sequence[Any], digits: bytes) -> Any:
         wanted: the bytes by words of eight, the same for all places or one for each; zeros where any digit may stand.
         digits: as many bytes, zeros where any digit may stand.
     """
-    bad = np.zeros(len(starts), np.uint64)
+    bad, other = np.zeros(len(starts), np.uint64), np.zeros(len(starts), np.uint64)
     more = eights(bytes(0x76 if byte == 48 else 0x7F for byte in digits))
+    at = starts.copy()
     for i, want in enumerate(wanted):
-        found = words[starts + 8 * i]
+        found = words[at]
+        at += 8
         # Without the wanted byte a digit is at most nine, and any other byte that fits is nothing.
         found ^= want
         if 8 * i + 8 > len(digits):
             found &= np.uint64((1 << 8 * (len(digits) - 8 * i)) - 1)
+        if b"0" not in digits[8 * i : 8 * i + 8]:
+            other |= found
+            continue
         bad |= found
         found &= _LOW7
         found += np.uint64(more[i])
         bad |= found
     bad &= _HIGH
+    bad |= other
     return bad == 0
 
 
 def sparse(flags: Any) -> Any:
     """Where an array of booleans is true, quickly if that is rare."""
     n = int(np.count_nonzero(flags))
+    if not n:
+        return np.empty(0, np.int64)
     if n * _RARE > len(flags):
         return np.flatnonzero(flags)
     return _all_of(flags.tobytes(), b"\x01", n)
@@ -86,11 +94,43 @@ def places(text: bytes, data: Any, word: bytes) -> Any:
         word: the word; it is known by its rarest byte.
     """
     at = min(range(len(word)), key=lambda i: (chr(word[i]).isalnum(), word[i] in b" :[]()-._", i))
-    found = rare(text, data, word[at]) - at
+    if _is_rare(data, word[at]):
+        found = rare(text, data, word[at]) - at
+    else:
+        # Its first and its last byte together are rarer.
+        found = _pairs(data, word[0], word[-1], len(word) - 1)
     found = found[(found >= 0) & (found + len(word) <= len(data))]
     for i, byte in enumerate(word):
         found = found[data[found + i] == byte]
     return found
+
+
+def _is_rare(data: Any, byte: int) -> bool:
+    """Whether a byte is rare at the beginning of a text."""
+    head = data[:_BLOCK]
+    return int(np.count_nonzero(head == byte)) * _RARE <= len(head) + _RARE
+
+
+def _pairs(data: Any, first: int, last: int, apart: int) -> Any:
+    """Where two bytes stand so far apart.
+
+    Args:
+        data: bytes (numpy uint8).
+        first, last: the bytes.
+        apart: from the one to the other.
+    """
+    n = max(0, len(data) - apart)
+    flags, held = np.empty(_BLOCK, bool), np.empty(_BLOCK, bool)
+    found = [np.empty(0, np.int64)]
+    for at in range(0, n, _BLOCK):
+        stop = min(n, at + _BLOCK)
+        part, behind = flags[: stop - at], held[: stop - at]
+        np.equal(data[at:stop], first, out=part)
+        np.equal(data[at + apart : stop + apart], last, out=behind)
+        part &= behind
+        if part.any():
+            found.append(np.flatnonzero(part) + at)
+    return np.concatenate(found)
 
 
 def rare(text: bytes, data: Any, byte: int) -> Any:
@@ -127,6 +167,33 @@ def hints(text: bytes, data: Any) -> Any:
     found.append(less[data[np.maximum(less - 1, 0)] == 91])
     found.append(_files(data))
     return np.concatenate(found)
+
+
+def times(data: Any) -> Any:
+    """Where `.123456]` ends in a text, as the kernel's times do.
+
+    Args:
+        data: its bytes (numpy uint8).
+    """
+    return _pairs(data, 46, 93, 7) + 7
+
+
+def count_times(data: Any) -> int:
+    """How often.
+
+    Args:
+        data: its bytes (numpy uint8).
+    """
+    n = max(0, len(data) - 7)
+    flags, held, found = np.empty(_BLOCK, bool), np.empty(_BLOCK, bool), 0
+    for at in range(0, n, _BLOCK):
+        stop = min(n, at + _BLOCK)
+        part, dots = flags[: stop - at], held[: stop - at]
+        np.equal(data[at + 7 : stop + 7], 93, out=part)
+        np.equal(data[at:stop], 46, out=dots)
+        part &= dots
+        found += int(np.count_nonzero(part))
+    return found
 
 
 def _files(data: Any) -> Any:

@@ -6,12 +6,16 @@ A subset of what `fast_values` reads line by line; a report that does not fit is
 from __future__ import annotations
 
 import re
-import struct
+from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
+from typing import Any
+
+import numpy as np
 
 from kvmlab.report import fast_rows as r
-from kvmlab.report.fast_meaning import MAX_ENTRIES, Template
+from kvmlab.report.fast_meaning import MAX_ENTRIES
 from kvmlab.report.fast_steps import Attempt
-from kvmlab.report.fast_values import FIELD, FIELDS, signed
+from kvmlab.report.fast_values import FIELD, FIELDS
 
 _WORD = rb"[0-9a-f]{16}"
 _REGISTER = rb"R(?:[A-D]X|[SD]I|BP|0[89]|1[0-5]): [0-9a-f]{16}"
@@ -25,10 +29,13 @@ _NUMBERS = re.compile(
     rb"(?:\n(?:" + _REGISTER + rb"(?: " + _REGISTER + rb"){0,2}|RIP: [0-9a-f]{4}:0x[0-9a-f]{1,16}"
     rb"|RSP: [0-9a-f]{4}:[0-9a-f]{16} EFLAGS: [0-9a-f]{8}(?: ORIG_RAX: [0-9a-f]{16})?))*"
 )  # fmt: skip
-_EIGHT = struct.Struct(">8q")
-_BLANK = [-1] * r.N_COLUMNS
-_BLANK[r.FRAMES] = 0
-_BLANK[r.N_WORDS], _BLANK[r.WORD_WIDTH] = 8, 16
+# What the numbers of a report are, as they stand in its text; then what is known of other parts of it.
+_HEX = (r.PFN, r.MAPPING, r.INDEX, r.FLAGS_WORD)
+_DECIMAL = (r.REFCOUNT, r.MAPCOUNT, r.CPU_NUMBER, r.PID)
+_KNOWN = (r.COMM, r.TASK_ID, r.NODE, r.ZONE)
+Joint = tuple[
+    tuple[int, int, int, int], tuple[bytes, bytes, bytes, bytes], tuple[bytes, bytes, bytes, bytes], bytes, bytes, bytes
+]
 
 
 class Numbers:
@@ -44,21 +51,18 @@ class Numbers:
         self._tasks: dict[bytes, int] = {}
         self._tails: dict[bytes, tuple[int, int] | None] = {}
 
-    def read(self, text: bytes, prefix: bytes, template: Template, style: int) -> list[int] | None:
-        """The row of a report, None if it is left to others.
+    def read(self, text: bytes) -> Joint | None:
+        """The numbers of a report for `joint_rows`, None if it is left to others.
 
         Args:
             text: its messages with numbers, a line each: title, page, flags, two of raw words, CPU, registers.
-            prefix: that of its title line.
-            template: that of the prefix.
-            style: number of its style.
         """
         found = _NUMBERS.fullmatch(text)
         if found is None:
             return None
         (
             comm, gap, pfn, refcount, mapcount, mapping, index, same, flags, names, raw, more, cpu, pid, task,
-        ) = found.groups()  # fmt: skip
+        ) = found.groups(b"")  # fmt: skip
         number = self._names.get(comm)
         if number is None:
             number = self._names[comm] = self._attempt.lexicon.name(comm)
@@ -67,24 +71,16 @@ class Numbers:
             place = self._attempt.lexicon.task(task)
             if len(self._tasks) < MAX_ENTRIES:
                 self._tasks[task] = place
-        value = int(pfn, 16)
         tail = names[names.rfind(b"|", 0, names.find(b"=")) + 1 :]
         fields = self._tails[tail] if tail in self._tails else self._fields(tail)
-        if number < 0 or place < 0 or fields is None or (same is not None and int(same, 16) != value):
+        if number < 0 or place < 0 or fields is None or (same != pfn and same and int(same, 16) != int(pfn, 16)):
             return None
-        row = _BLANK[:]
-        row[r.COMM], row[r.GAP], row[r.PFN_DIGITS], row[r.PFN] = number, len(gap), len(pfn), signed(value)
-        row[r.REFCOUNT], row[r.MAPCOUNT] = int(refcount), int(mapcount)
-        row[r.MAPPING], row[r.INDEX] = signed(int(mapping or b"0", 16)), signed(int(index, 16))
-        row[r.FLAGS_WORD] = signed(int(flags, 16))
-        row[r.NODE], row[r.ZONE] = fields
-        row[r.WORD_0 : r.WORD_0 + 8] = _EIGHT.unpack(bytes.fromhex((raw + more).decode()))
-        row[r.CPU_NUMBER], row[r.PID], row[r.TASK_ID], row[r.STYLE] = int(cpu), int(pid), place, style
-        first, end = template.seconds
-        if first >= 0:
-            micros = template.micros
-            row[r.TIME_US] = int(prefix[first:end]) * 1_000_000 + int(prefix[micros : micros + 6])
-        return row
+        if not raw.startswith(flags.rjust(16, b"0")):
+            # Another report broke into this one.
+            return None
+        return (
+            (number, place, *fields), (pfn, mapping, index, flags), (refcount, mapcount, cpu, pid), gap, raw, more,
+        )  # fmt: skip
 
     def _fields(self, tail: bytes) -> tuple[int, int] | None:
         """Node and zone among the names of flags, from the first field on; None if they are not sure."""
@@ -95,3 +91,32 @@ class Numbers:
         if len(self._tails) < MAX_ENTRIES:
             self._tails[tail] = fields
         return fields
+
+
+def joint_rows(found: Sequence[Joint]) -> Any:
+    """Rows of many reports with the columns of their numbers; the others are -1.
+
+    Args:
+        found: as `Numbers.read` gives them.
+    """
+    n = len(found)
+    rows = np.full((n, r.N_COLUMNS), -1, np.int64)
+    if not n:
+        return rows
+    known, hexes, decimals, gaps, raw, more = zip(*found, strict=True)
+    rows[:, _KNOWN] = known
+    flat = chain.from_iterable(hexes)
+    rows[:, _HEX] = _words(map(bytes.rjust, flat, repeat(16), repeat(b"0"))).reshape(n, len(_HEX))
+    rows[:, _DECIMAL] = np.fromiter(map(int, chain.from_iterable(decimals)), np.int64).reshape(n, len(_DECIMAL))
+    rows[:, r.GAP] = np.fromiter(map(len, gaps), np.int64)
+    rows[:, r.PFN_DIGITS] = [len(pfn) for pfn, *_ in hexes]
+    rows[:, r.WORD_0 : r.WORD_0 + 4], rows[:, r.WORD_0 + 4 : r.WORD_0 + 8] = (
+        _words(words).reshape(n, 4) for words in (raw, more)
+    )
+    rows[:, r.N_WORDS], rows[:, r.WORD_WIDTH] = 8, 16
+    return rows
+
+
+def _words(digits: Iterable[bytes]) -> Any:
+    """Words of eight bytes of which all digits are there."""
+    return np.frombuffer(bytes.fromhex(b"".join(digits).decode()), ">i8").astype(np.int64)

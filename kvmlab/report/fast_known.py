@@ -14,8 +14,10 @@ from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_heads import searched_words
 from kvmlab.report.fast_lines import three_tables
 from kvmlab.report.fast_meaning import MAX_TEMPLATES, Template
-from kvmlab.report.fast_state import N_FORM, T_FIRST
+from kvmlab.report.fast_state import N_FORM, T_TIME
 
+# How the shape of a kernel's time ends.
+_TIME = b".000000]"
 # How many sets of prefixes are held.
 _MAX_HELD = 256
 
@@ -110,8 +112,9 @@ class Known:
             longer = any(other.shape.startswith(t.shape) for other in templates if len(other.shape) > len(t.shape))
             forms[N_FORM * i : N_FORM * (i + 1)] = (
                 len(t.shape), *t.seconds, t.micros, *t.caller, self.styles.index(t.style), not longer,
+                t.shape.rfind(_TIME) + len(_TIME) if _TIME in t.shape else 0,
             )  # fmt: skip
-        assert T_FIRST == N_FORM - 1
+        assert T_TIME == N_FORM - 1
         if len(self._prefixes) == _MAX_HELD:
             self._prefixes.clear()
         self._prefixes[templates] = shapes, forms, len(templates)

@@ -23,6 +23,7 @@ from kvmlab.report.fast_meaning import (
     Template,
     alike,
     behind,
+    holds_time,
     plain,
 )
 from kvmlab.report.lines import LINE_LENGTH, Part, classify
@@ -77,6 +78,9 @@ class Lexicon:
         prefix = match_prefix(text)
         if prefix is None:
             return LOOSE
+        if prefix.fragment is not None:
+            # Like a line without a prefix, it could be the rest of the line above.
+            return LOOSE
         if not prefix.kernel:
             return FOREIGN
         shown = line[: prefix.end]
@@ -111,7 +115,7 @@ class Lexicon:
             length: bytes of its prefix.
         """
         text = behind(line, length)
-        if text is None:
+        if text is None or holds_time(text):
             return _UNKNOWN
         record = Record(_NOWHERE, Role.LOG, text)
         part, data = classify(text[:LINE_LENGTH].strip(), record, True)
@@ -174,7 +178,7 @@ class Lexicon:
             length: bytes of its prefix, 0 if it has none.
         """
         text = behind(line, length)
-        if text is None:
+        if text is None or holds_time(text):
             # Escapes and other characters may hide anything.
             return INTERESTING
         record = Record(_NOWHERE, Role.LOG, text)
@@ -190,7 +194,7 @@ class Lexicon:
             rest: the bytes.
         """
         text = plain(rest)
-        if text is None:
+        if text is None or holds_time(text):
             return -1
         line = match_cpu_line(f"CPU: 0 PID: 0 Comm: {text}".strip(), _NOWHERE)
         if line is None or line.release is None or line.comm is None:
@@ -201,7 +205,7 @@ class Lexicon:
     def name(self, comm: bytes) -> int:
         """Number of the name of a task in a title; -1 if it holds more than plain characters."""
         text = plain(comm)
-        return -1 if text is None else self._text(text)
+        return -1 if text is None or holds_time(text) else self._text(text)
 
     def _entry(self, data: StackLine) -> Meaning | None:
         if not data.strict:

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from kvmlab.report.fast_numbers import ALL, ONE, below
+from kvmlab.report.fast_rows import PREFIX_ROOM
 from kvmlab.report.fast_simd import (
     HAS_LOOKUP,
     count_bits,
@@ -24,6 +25,8 @@ from kvmlab.report.fast_simd import (
 
 # How far two vectors of a line lie apart where patterns of up to nine bytes are looked for in it.
 _STEP = 56
+# How far before a place `time_mask` looks, at most.
+_BEFORE = 2 * PREFIX_ROOM
 # How far ends of lines are looked up at a time, at most; a multiple of a vector.
 PIECE = 1 << 14
 _TWO, _THREE = np.uint64(2), np.uint64(3)
@@ -86,6 +89,27 @@ def line_end(b, p, stop):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, forceinline=True)
+def time_mask(b, p, own):  # type: ignore[no-untyped-def]
+    """Where in 64 bytes `.123456]` ends, as the kernel's times do, but for those `own` bytes behind a line feed."""
+    found = equal_mask(b, p, 93)
+    if p < _BEFORE:
+        return found
+    if own > 0:
+        found &= ~equal_mask(b, p - own, 10)
+    return found & equal_mask(b, p - 7, 46) if found else found
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def holds_time(b, p, q):  # type: ignore[no-untyped-def]
+    """Whether `.123456]` ends between `p` and `q`; seven bytes must stand before `p`."""
+    while p < q:
+        if time_mask(b, p, 0) & below(q - p):
+            return True
+        p += 64
+    return False
+
+
+@njit(nogil=True, cache=True, forceinline=True)
 def has_shape(b, p, room, shapes, at, length):  # type: ignore[no-untyped-def]
     """Whether a line of `room` bytes begins with the shape of `length` bytes that stands at `at`."""
     if room < length:
@@ -142,10 +166,13 @@ def first_hint(b, p, found):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def next_hint(b, p, to, tables, pieces, n_pieces):  # type: ignore[no-untyped-def]
-    """From `p` on, the first place before `to` that a hint may begin at; a place not before `to` if there is none."""
+def next_hint(b, p, to, own, tables, pieces, n_pieces):  # type: ignore[no-untyped-def]
+    """From `p` on, the first place before `to` that a hint may begin at; a place not before `to` if there is none.
+
+    A time `own` bytes behind the end of a line is none.
+    """
     while p < to:
-        found = hint_mask(b, p, tables, pieces, n_pieces)
+        found = hint_mask(b, p, tables, pieces, n_pieces) | time_mask(b, p, own)
         at = first_hint(b, p, found) if found else p + 64
         if at < p + 64:
             return at
@@ -154,10 +181,11 @@ def next_hint(b, p, to, tables, pieces, n_pieces):  # type: ignore[no-untyped-de
 
 
 @njit(nogil=True, cache=True, forceinline=True)
-def index_lines(b, p, stop, ends, most, reach, tables, pieces, n_pieces):  # type: ignore[no-untyped-def]
+def index_lines(b, p, stop, ends, most, reach, own, tables, pieces, n_pieces):  # type: ignore[no-untyped-def]
     """Writes where the lines of the next `reach` bytes end, but no further than to the first place that may be a hint.
 
-    It says how many ends there are, up to where they are known, and up to where there is surely no hint.
+    It says how many ends there are, up to where they are known, and up to where there is surely no hint; a time `own`
+    bytes behind the end of a line is none.
     """
     n = 0
     enough, hint = p + reach, np.int64(-1)
@@ -172,7 +200,7 @@ def index_lines(b, p, stop, ends, most, reach, tables, pieces, n_pieces):  # typ
             more &= more - ONE
             ends[k] = p + lowest_bit(more)
             k += 1
-        found = hint_mask(b, p, tables, pieces, n_pieces)
+        found = hint_mask(b, p, tables, pieces, n_pieces) | time_mask(b, p, own)
         if found and hint < 0:
             at = first_hint(b, p, found)
             if at < p + 64:

@@ -16,6 +16,7 @@ MAX_ENTRIES = 1 << 20
 MAX_TEMPLATES = 64
 MASK = (1 << 64) - 1
 DIGITS = bytes.maketrans(b"0123456789", b"0" * 10)
+_TIME = re.compile(r"\[ *\d{1,12}\.\d{6}\](?=[ \[]|$)")
 _OFFSET = re.compile(rb"\+0x[0-9a-f]{1,16}/0x[0-9a-f]{1,16}(?= \[|$)")
 _PLAIN = frozenset(range(0x20, 0x7F)) | {0x09}
 
@@ -87,6 +88,15 @@ def behind(line: bytes, length: int) -> str | None:
     if text is None:
         return None
     return text[length:] if prefix_end(text) == length else None
+
+
+def holds_time(text: str) -> bool:
+    """Whether another record could begin within a message, the line break before it lost.
+
+    >>> holds_time("usb 1-1: new hi[52411.118301] BUG: Bad page state"), holds_time("usb 1-1: new [1]")
+    (True, False)
+    """
+    return _TIME.search(text) is not None
 
 
 @lru_cache(maxsize=64)  # a line that is learned is asked about more than once

@@ -12,7 +12,7 @@ from numba import njit
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_fill import AHEAD, fill
 from kvmlab.report.fast_inside import TEACHERS, read_report
-from kvmlab.report.fast_lines import PIECE, index_lines, line_hints, next_hint, trimmed
+from kvmlab.report.fast_lines import PIECE, holds_time, index_lines, line_hints, next_hint, trimmed
 from kvmlab.report.fast_outside import (
     BEHIND,
     beginning_key,
@@ -58,6 +58,7 @@ from kvmlab.report.fast_state import (
     STANDS_BEHIND,
     T_CALLER,
     T_FIRST,
+    T_TIME,
     UNKNOWN,
     UNREAD,
     WANTED,
@@ -132,7 +133,8 @@ def read_chunk(  # type: ignore[no-untyped-def]
             break
         if k == n:
             known = scanned
-            n, scanned, hint_at = index_lines(b, known, stop, ends, MOST_ENDS, reach, tables, holds, n_holds)
+            own_time = forms[last * N_FORM + T_TIME] if last >= 0 else np.int64(0)
+            n, scanned, hint_at = index_lines(b, known, stop, ends, MOST_ENDS, reach, own_time, tables, holds, n_holds)
             if clear >= known:
                 clear = max(clear, hint_at)
             k = np.int64(0)
@@ -155,7 +157,8 @@ def read_chunk(  # type: ignore[no-untyped-def]
             m = p + forms[t * N_FORM]
             if end - m >= 8 and not (word_at(b, m) == BUG_BAD and is_title(b, m, end)):
                 if end > clear:
-                    clear = next_hint(b, max(p, clear), min(end + ahead, stop), tables, holds, n_holds)
+                    to, own_time = min(end + ahead, stop), forms[t * N_FORM + T_TIME]
+                    clear = next_hint(b, max(p, clear), to, own_time, tables, holds, n_holds)
                     ahead = min(2 * ahead, np.int64(PIECE))
                 if end <= clear and end < stop:
                     key = beginning_key(word_at(b, m), seed ^ BEHIND)
@@ -221,6 +224,7 @@ def read_chunk(  # type: ignore[no-untyped-def]
                 mark(marks, state, start, p, row[r.LINE], row[r.LINES], r.WANTED, us, last_us)
             continue
         _, hint, stray = line_hints(b, start, stop, holds, n_holds)
+        hint |= holds_time(b, max(m, start + 7), q)
         clear = max(clear, p)
         if stray:
             state[S_STRAY] = 1

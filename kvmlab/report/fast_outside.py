@@ -146,7 +146,12 @@ def pass_quiet(b, p, hi, clear, k, n, ends, shapes, t, length, seed, salts, quie
     """
     while k < n and p < hi:
         end = ends[k]
-        if end > clear or end - p < length + 8 or not has_shape(b, p, end - p, shapes, t * r.PREFIX_ROOM, length):
+        if (
+            length < 7
+            or end > clear
+            or end - p < length + 8
+            or not has_shape(b, p, end - p, shapes, t * r.PREFIX_ROOM, length)
+        ):
             break
         m = p + length
         if not is_near(quiet, beginning_key(word_at(b, m), seed ^ BEHIND)):  # noqa: SIM102

@@ -5,11 +5,9 @@ For small inputs and for the browser. Same interface as `fast_compiled`, same gr
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,7 @@ import numpy as np
 from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_chunk import Chunk, Found, TooShort
-from kvmlab.report.fast_cut import TITLE, Cut, Cutter
+from kvmlab.report.fast_cut import TITLE, Cuts, Cutter
 from kvmlab.report.fast_heads import EXACTLY, HEAD_BYTES, may_begin
 from kvmlab.report.fast_hints import digits_zeroed_at
 from kvmlab.report.fast_lexicon import Lexicon
@@ -74,7 +72,7 @@ class _Reading(Sieve):
     """One chunk being read."""
 
     def __init__(
-        self, engine: PythonEngine, chunk: Chunk, text: bytes, cuts: Sequence[Cut], found: Sequence[tuple[int, bytes]]
+        self, engine: PythonEngine, chunk: Chunk, text: bytes, cuts: Cuts, found: Sequence[tuple[int, bytes]]
     ) -> None:
         super().__init__(engine, chunk, text, cuts, found)
         self.reader = engine
@@ -87,7 +85,8 @@ class _Reading(Sieve):
 
     def run(self) -> Found:
         self.find_templates()
-        self._take_cuts()
+        cuts = self.cuts
+        cuts.rows[:, r.LINE] = self.numbers(np.searchsorted(self.at, cuts.titles))
         done = -1
         for i, title in self._wanted():
             if i < done or i >= self.own:
@@ -96,32 +95,23 @@ class _Reading(Sieve):
                 done = self._report(i)
             else:
                 self._outside(i)
-        self.rows.sort(key=itemgetter(r.START))
-        held = array("q")
-        for row in self.rows:
-            held.extend(row)
-        rows = np.array(held, np.int64).reshape(-1, r.N_COLUMNS)
+        rows = np.concatenate([self.cuts.rows, np.array(self.rows, np.int64).reshape(-1, r.N_COLUMNS)])
+        rows = rows[np.argsort(rows[:, r.START])]
         marks = np.array(self.marks, np.int64).reshape(-1, r.N_MARK)
         lo = self.chunk.lo
         rows[:, [r.START, r.STOP, r.TRACE_AT]] += lo
         marks[:, [r.MARK_START, r.MARK_STOP]] += lo
         stop = max(self.chunk.hi, lo + self.behind(done - 1) if done > 0 else 0)
-        if self.cuts:
-            stop = max(stop, lo + self.cuts[-1].stop)
+        if len(self.cuts):
+            stop = max(stop, lo + int(self.cuts.stops[-1]))
         used = np.bincount(self.kinds[self.kinds >= 0], minlength=1).nonzero()[0].tolist()
         callers = any(self.engine.templates[k].caller[0] >= 0 for k in used if k < len(self.engine.templates))
         return Found(rows, marks, self.own_lines, stop, self.stray, callers)
 
-    def _take_cuts(self) -> None:
-        lines = np.searchsorted(self.at, [cut.title for cut in self.cuts])
-        for cut, number in zip(self.cuts, self.numbers(lines).tolist(), strict=True):
-            cut.row[r.LINE] = number
-            self.rows.append(cut.row)
-
     def _wanted(self) -> Iterator[tuple[int, bool]]:
         """The lines that must be looked at, and whether they are titles."""
         wanted, titles = self.candidates(), self.titles()
-        read = np.searchsorted(self.at, [cut.title for cut in self.cuts])
+        read = np.searchsorted(self.at, self.cuts.titles)
         wanted = np.setdiff1d(wanted, np.concatenate([read, titles]), assume_unique=True)
         lengths = np.array([len(t.shape) for t in self.engine.templates] + [0, 0, 0], np.int64)
         begins = self.starts[wanted] + lengths[self.kinds[wanted]]

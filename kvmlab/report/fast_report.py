@@ -173,14 +173,16 @@ def read_words(b, p, q, row, keep):  # type: ignore[no-untyped-def]
     if q - p == 67 and _four_words(b, p):
         if keep:
             n = row[r.N_WORDS]
-            if n > 0 and row[r.WORD_WIDTH] != 16:
+            # More words than a page has are those of another report, which broke into this one.
+            if (n > 0 and row[r.WORD_WIDTH] != 16) or n + 4 > r.MAX_WORDS:
                 return False
             row[r.WORD_WIDTH] = 16
             row[r.N_WORDS] = n + 4
-            if n + 4 <= r.MAX_WORDS:
-                for k in range(4):
-                    high, low = eight_digits(b, p + 17 * k), eight_digits(b, p + 17 * k + 8)
-                    row[r.WORD_0 + n + k] = np.int64((high << np.uint64(32)) | low)
+            for k in range(4):
+                high, low = eight_digits(b, p + 17 * k), eight_digits(b, p + 17 * k + 8)
+                row[r.WORD_0 + n + k] = np.int64((high << np.uint64(32)) | low)
+            # The first word of a page is its flags; another one is of a report that broke into this one.
+            return n > 0 or row[r.WORD_0] == row[r.FLAGS_WORD]
         return True
     i = p
     n = 0
@@ -195,7 +197,7 @@ def read_words(b, p, q, row, keep):  # type: ignore[no-untyped-def]
         elif j - i != width:
             return False
         if keep:
-            if row[r.WORD_WIDTH] != j - i:
+            if row[r.WORD_WIDTH] != j - i or (row[r.N_WORDS] >= r.MAX_WORDS and j - i == 16):
                 return False
             if row[r.N_WORDS] < r.MAX_WORDS:
                 row[r.WORD_0 + row[r.N_WORDS]] = np.int64(word)

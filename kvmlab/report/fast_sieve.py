@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from kvmlab.report.fast_chunk import Chunk, TooShort
-from kvmlab.report.fast_cut import TITLE, Cut
+from kvmlab.report.fast_cut import TITLE, Cuts
 from kvmlab.report.fast_heads import NO, held_words
-from kvmlab.report.fast_hints import digits_zeroed, digits_zeroed_at, hints, places
+from kvmlab.report.fast_hints import count_times, digits_zeroed, digits_zeroed_at, hints, places, times
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.fast_meaning import DIGITS, FOREIGN, MAX_ENTRIES, MAX_TEMPLATES, Template
 from kvmlab.report.fast_words import WordFinder
@@ -65,19 +65,19 @@ class Sieve:
     """
 
     def __init__(
-        self, engine: Knowledge, chunk: Chunk, text: bytes, cuts: Sequence[Cut], found: Sequence[tuple[int, bytes]]
+        self, engine: Knowledge, chunk: Chunk, text: bytes, cuts: Cuts, found: Sequence[tuple[int, bytes]]
     ) -> None:
         self.engine, self.chunk, self.cuts = engine, chunk, cuts
-        begins, ends = [0, *(cut.stop for cut in cuts)], [*(cut.start for cut in cuts), len(text)]
-        pieces = [text[a:b] for a, b in zip(begins, ends, strict=True)] if cuts else [text]
+        begins, ends = [0, *cuts.stops.tolist()], [*cuts.starts.tolist(), len(text)]
+        pieces = [text[a:b] for a, b in zip(begins, ends, strict=True)] if len(cuts) else [text]
         self.text = b"".join([*pieces, _PAD])
         padded = np.frombuffer(self.text, np.uint8)
         self.data = padded[: len(padded) - len(_PAD)]
         self.words = np.ndarray((len(padded) - 7,), "<u8", padded, 0, (1,))
         # For each number of cuts before a place: how many bytes and lines they took.
-        self._bytes = np.cumsum([0, *(cut.stop - cut.start for cut in cuts)])
-        self._lines = np.cumsum([0, *(cut.lines for cut in cuts)])
-        self._cut_at = np.array([cut.start for cut in cuts], np.int64) - self._bytes[:-1]
+        self._bytes = np.append(0, np.cumsum(cuts.stops - cuts.starts))
+        self._lines = np.append(0, np.cumsum(cuts.lines))
+        self._cut_at = cuts.starts - self._bytes[:-1]
         size = chunk.hi - chunk.lo
         special = np.flatnonzero(self.data.view(np.int8) < 32)
         values = self.data[special]
@@ -100,9 +100,9 @@ class Sieve:
         if not chunk.at_end and self.own == n and size > after:
             raise TooShort
         # How many lines of the text begin within the chunk's own part.
-        self.own_lines = self.own + sum(cut.lines for cut in cuts)
-        if cuts and cuts[-1].stop > size:
-            self.own_lines -= text.count(b"\n", max(cuts[-1].start, size) - 1, cuts[-1].stop - 1)
+        self.own_lines = self.own + int(self._lines[-1])
+        if len(cuts) and cuts.stops[-1] > size:
+            self.own_lines -= text.count(b"\n", max(int(cuts.starts[-1]), size) - 1, int(cuts.stops[-1]) - 1)
         returns = special[values == 13]
         self.stray = bool(len(returns)) and self._trim(returns)
         self._odd = special[(values < 9) | (values > 13)]
@@ -147,7 +147,7 @@ class Sieve:
         lengths = np.array([len(t.shape) for t in self.engine.templates] + [0, 0, 0], np.int64)
         kinds = self.kinds[lines]
         lines = lines[(kinds >= 0) & (self.starts[lines] + lengths[kinds] == found)]
-        return lines[~np.isin(self.at[lines], [cut.title for cut in self.cuts])]
+        return lines[~np.isin(self.at[lines], self.cuts.titles)]
 
     def line(self, i: int) -> bytes:
         """Line `i` without its ending."""
@@ -213,6 +213,7 @@ class Sieve:
             looks[strange] = found[which]
         looks |= kinds == -3
         looks[self._hinted()] = True
+        looks[self._timed()] = True
         looks &= (rooms > 0) & (kinds != -2)
         return np.flatnonzero(looks)
 
@@ -234,6 +235,16 @@ class Sieve:
         found += [places(self.text, self.data, word) for word in self.engine.short]
         lines = np.searchsorted(self.starts, np.concatenate(found), side="right") - 1
         return lines[lines < self.own]
+
+    def _timed(self) -> Any:
+        """Numbers of the lines that hold more times than their prefixes do."""
+        data = self.data[: self.ends[-1]] if len(self.ends) else self.data[:0]
+        own = np.array([t.shape.count(b".000000]") for t in self.engine.templates] + [0, 0, 0], np.int64)[self.kinds]
+        if count_times(data) <= own.sum():
+            return np.empty(0, np.int64)
+        lines = np.searchsorted(self.starts, times(data), side="right") - 1
+        held = np.bincount(lines, minlength=len(self.starts))
+        return np.flatnonzero(held[: self.own] > own[: self.own])
 
     def length(self, i: int) -> int:
         kind = int(self.kinds[i])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-# Columns of the array of templates.
-T_LENGTH, T_SECONDS, T_SECONDS_END, T_MICROS, T_CALLER, T_CALLER_END, T_STYLE, T_FIRST = range(8)
-N_FORM = 8
+# Columns of the array of templates; the last says how far behind the end of the line above its own time ends.
+T_LENGTH, T_SECONDS, T_SECONDS_END, T_MICROS, T_CALLER, T_CALLER_END, T_STYLE, T_FIRST, T_TIME = range(9)
+N_FORM = 9
 # What `read_chunk` writes into its state: how much it found, how many lines begin before `hi`, where it stopped,
 # the room for unknowns, carriage returns within lines, why it stopped, how
 # many reports it has learned from, and whether lines name their callers.

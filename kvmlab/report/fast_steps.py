@@ -194,31 +194,29 @@ class Attempt(Lines):
             self._before = text[starts[at - 1] : ends[at - 1]], self._template
         return at
 
-    def fill(self, frames: int, reliable: list[int]) -> None:
-        """Takes the entries of a trace that is on the stack of the task alone, all at once.
+    def stack(self, key: tuple[int, ...]) -> int:
+        """Hash of a stack, as a row holds it.
 
         Args:
-            frames: how many entries.
-            reliable: numbers of the confirmed ones, at least one.
+            key: numbers of its entries, and of markers below zero; those of entries that are all unconfirmed, behind a
+                zero.
         """
-        self.row[r.FRAMES] = frames
-        self._n_reliable = len(reliable)
-        self._reliable = [-1, *reliable, -2]
+        stack = self._stacks.get(key)
+        if stack is None:
+            loose = key[0] == 0
+            stack = g.LOOSE_STACK if loose else 0
+            for number in key[1:] if loose else key:
+                stack = ((stack ^ (self._mixes[number] if number >= 0 else -number)) * _K) & MASK
+                stack ^= stack >> 32
+            stack = self._stacks[key] = signed(stack)
+        return stack
 
     def close(self, start: int, stop: int, line: int, lines: int) -> list[int]:
         """The row of the report, which is whole."""
         row = self.row
         row[r.START], row[r.STOP], row[r.LINE], row[r.LINES] = start, stop, line, lines
         row[r.RELIABLE] = self._n_reliable
-        key = tuple(self._reliable) if self._n_reliable else (0, *self._loose)
-        stack = self._stacks.get(key)
-        if stack is None:
-            stack = 0 if self._n_reliable else g.LOOSE_STACK
-            for number in key if self._n_reliable else key[1:]:
-                stack = ((stack ^ (self._mixes[number] if number >= 0 else -number)) * _K) & MASK
-                stack ^= stack >> 32
-            self._stacks[key] = stack
-        row[r.STACK] = signed(stack)
+        row[r.STACK] = self.stack(tuple(self._reliable) if self._n_reliable else (0, *self._loose))
         return row
 
     def _mark(self, number: int) -> None:

@@ -18,6 +18,8 @@ _PAGE = re.compile(
 _FLAGS = re.compile(rb"(?:anon |ksm |page )?flags: 0x([0-9a-f]{1,16})\(([a-z0-9_|=]*)\)(?: CMA)?")
 FIELD = re.compile(rb"(?:^|\|)(node|zone)=([0-9]{1,6})(?=\||$)")
 FIELDS = re.compile(rb"(?:^|\|)(?:node|zone)=")
+# Digits of a word of a 64-bit machine.
+_WIDE = 16
 _FOUR = re.compile(rb"raw: ([0-9a-f]{16}) ([0-9a-f]{16}) ([0-9a-f]{16}) ([0-9a-f]{16})")
 _WORDS = re.compile(rb"(raw|head): ((?:[0-9a-f]{16}(?: (?=.)|$)){1,8}|(?:[0-9a-f]{8}(?: (?=.)|$)){1,16})")
 _CPU = re.compile(rb"CPU: ([0-9]{1,6}) (?:UID: [0-9]{1,10} )?PID: (-?[0-9]{1,10}) Comm: (.*)", re.DOTALL)
@@ -107,7 +109,8 @@ class Lines:
             row[at : at + 4] = [value - (1 << 64) if value >> 63 else value for value in values]
             row[r.WORD_WIDTH] = 16
             row[r.N_WORDS] += 4
-            return _WORDS_LINE
+            # The first word of a page is its flags; another one is of a report that broke into this one.
+            return _WORDS_LINE if row[r.WORD_0] == row[r.FLAGS_WORD] else _BAD
         if message.startswith(b"head: o"):
             return None
         found = _WORDS.fullmatch(message)
@@ -120,6 +123,9 @@ class Lines:
         if row[r.N_WORDS] and row[r.WORD_WIDTH] != width:
             return _BAD
         row[r.WORD_WIDTH] = width
+        if width == _WIDE and row[r.N_WORDS] + len(words) > r.MAX_WORDS:
+            # More words than a page has are those of another report, which broke into this one.
+            return _BAD
         for word in words:
             if row[r.N_WORDS] < r.MAX_WORDS:
                 row[r.WORD_0 + row[r.N_WORDS]] = signed(int(word, 16))

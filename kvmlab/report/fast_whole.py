@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from itertools import compress, repeat
+from typing import NamedTuple
 
 from kvmlab.report import fast_grammar as g
 from kvmlab.report import fast_rows as r
-from kvmlab.report.fast_joint import Numbers
+from kvmlab.report.fast_joint import Joint, Numbers
 from kvmlab.report.fast_meaning import MAX_ENTRIES, Meaning, Template
 from kvmlab.report.fast_steps import Attempt
 from kvmlab.report.fast_values import X86
@@ -54,6 +55,29 @@ _IS_STRANGE = bytes(code == _STRANGE for code in range(256))
 _CONFIRMED = bytes(code == g.FRAME for code in range(256))
 
 
+class Whole(NamedTuple):
+    """A report that has been read.
+
+    Args:
+        own: its numbers; or all of its row but what follows.
+        trace: which of its messages is `Call Trace:`.
+        frames, reliable, stack, kind, reason, hardware: what its row says of that.
+    """
+
+    own: Joint | list[int]
+    trace: int
+    frames: int
+    reliable: int
+    stack: int
+    kind: int
+    reason: int
+    hardware: int
+
+
+# The columns of these.
+KNOWN = (r.FRAMES, r.RELIABLE, r.STACK, r.TYPE_ID, r.REASON_ID, r.HARDWARE_ID)
+
+
 class Wholes:
     """Reads whole reports with what an `Attempt` knows.
 
@@ -66,8 +90,8 @@ class Wholes:
         self._numbers = Numbers(attempt)
         self._known: dict[str, tuple[dict[bytes, int], dict[bytes, int]]] = {}
 
-    def read(self, title: bytes, messages: list[bytes], template: Template, style: int) -> int:
-        """Reads a report into the row of the attempt; which message is `Call Trace:`, -1 if it is left to others.
+    def read(self, title: bytes, messages: list[bytes], template: Template, style: int) -> Whole | None:
+        """Reads a report, None if it is left to others.
 
         Args:
             title: its title line.
@@ -75,20 +99,19 @@ class Wholes:
             template: that of the title.
             style: number of its style.
         """
-        attempt = self._attempt
         if template.style not in self._known:
             self._known[template.style] = {}, {}
         codes, numbers = self._known[template.style]
         classes = bytearray(map(codes.get, messages, _STRANGES))
         if (found := _JOINT.fullmatch(classes)) is not None:
             length = len(template.shape)
-            lines = b"\n".join([title[length:], *compress(messages, classes.translate(_IS_STRANGE))])
-            row = self._numbers.read(lines, title[:length], template, style)
-            if row is not None:
-                attempt.row = row
-                return self._filled(found, messages, classes, numbers)
+            lines = [title[length:], *compress(messages, classes.translate(_IS_STRANGE))]
+            joint = self._numbers.read(b"\n".join(lines))
+            if joint is not None:
+                return self._whole(found, messages, classes, numbers, joint)
+        attempt = self._attempt
         if not attempt.begin(title, template, style):
-            return -1
+            return None
         at = classes.find(_STRANGE)
         while at >= 0:
             message = messages[at]
@@ -101,29 +124,35 @@ class Wholes:
                 meaning = attempt.meaning(title[:length] + message, message, length)
                 code = _code(meaning)
                 if code == g.BAD or (code == g.HEAD and meaning.number < 0):
-                    return -1
+                    return None
                 if (meaning.number >= 0 or code in _WITHOUT_NUMBERS) and len(codes) < MAX_ENTRIES:
                     codes[message], numbers[message] = code, max(0, meaning.number)
                 classes[at] = code
             at = classes.find(_STRANGE, at + 1)
         found = _WHOLE.fullmatch(classes)
-        return -1 if found is None else self._filled(found, messages, classes, numbers)
+        if found is None:
+            return None
+        if (head := found.start("head")) >= 0:
+            attempt.row[r.ORDER] = numbers[messages[head]]
+        return self._whole(found, messages, classes, numbers, attempt.row)
 
-    def _filled(
-        self, found: re.Match[bytes], messages: list[bytes], classes: bytearray, numbers: dict[bytes, int]
-    ) -> int:
-        """Fills the row with what is known of messages; as `read`."""
+    def _whole(
+        self, found: re.Match[bytes], messages: list[bytes], classes: bytearray, numbers: dict[bytes, int],
+        own: Joint | list[int],
+    ) -> Whole | None:  # fmt: skip
         first, behind = found.span("body")
         body = classes[first:behind]
-        reliable = [numbers[message] for message in compress(messages[first:behind], body.translate(_CONFIRMED))]
+        confirmed = compress(messages[first:behind], body.translate(_CONFIRMED))
+        key = (-1, *map(numbers.__getitem__, confirmed), -2)
+        reliable = len(key) - 2
         if not reliable:
-            return -1
-        row = self._attempt.row
-        for name, column in _JOINED if found.re is _JOINT else _NUMBERED:
-            if (place := found.start(name)) >= 0:
-                row[column] = numbers[messages[place]]
-        self._attempt.fill(len(reliable) + body.count(_UNCONFIRMED), reliable)
-        return found.start("trace")
+            return None
+        kind, hardware = found.start("type"), found.start("hardware")
+        return Whole(
+            own, found.start("trace"), reliable + body.count(_UNCONFIRMED), reliable, self._attempt.stack(key),
+            -1 if kind < 0 else numbers[messages[kind]], numbers[messages[found.start("reason")]],
+            -1 if hardware < 0 else numbers[messages[hardware]],
+        )  # fmt: skip
 
 
 def _code(meaning: Meaning) -> int:
@@ -134,6 +163,4 @@ def _code(meaning: Meaning) -> int:
     return _UNCONFIRMED if meaning.found == g.FRAME and not meaning.number & 1 else meaning.found
 
 
-_NUMBERED = (("head", r.ORDER), ("type", r.TYPE_ID), ("reason", r.REASON_ID), ("hardware", r.HARDWARE_ID))
-_JOINED = _NUMBERED[1:]
 _WITHOUT_NUMBERS = frozenset({g.MODULES, g.MORE_MODULES, g.UNLOADED, g.TAINTED, g.TRACE, g.CODE, g.MAPPING})

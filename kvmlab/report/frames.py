@@ -132,7 +132,7 @@ def _report_row(report: Report) -> dict[str, Any]:
 
 def _pid(report: Report) -> int | None:
     """The task of the CPU line, else of the title or of the line that names it."""
-    if report.cpu_line is not None:
+    if report.cpu_line is not None and report.cpu_line.pid is not None:
         return report.cpu_line.pid
     pid = report.fields.get("pid")
     return pid if isinstance(pid, int) else None

@@ -15,8 +15,6 @@ from kvmlab.text.record import Record
 
 # Longer than any record of a kernel; what a text holds beyond it is looked at for module names only.
 LINE_LENGTH = 8192
-# Lines up to this length are remembered: a storm prints the same ones over and over.
-_SHORT = 200
 
 
 class Part(StrEnum):
@@ -157,12 +155,12 @@ _BEGINS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
     ),
     (("Modules linked in:",), _read_modules),
     (("Unloaded tainted modules:",), _read_unloaded),
-    (("CPU: ", "Pid: "), lambda text, record: _found(Part.CPU, cpu_line.match_cpu_line(text, record.span))),
+    (("CPU: ", "Pid: ", "Cpu "), lambda text, record: _found(Part.CPU, cpu_line.match_cpu_line(text, record.span))),
     (("Tainted: ",), lambda text, record: (Part.TAINTED, text) if cpu_line.match_verbose_taint(text) else None),
     (("Hardware name:",), lambda text, record: _found(Part.HARDWARE, cpu_line.match_hardware(text, record.span))),
     (("Workqueue:",), lambda text, record: _found(Part.WORKQUEUE, cpu_line.match_workqueue(text))),
     (("Stopper:", "Sched_ext:"), lambda text, record: (Part.CONTEXT, text)),
-    (("Call Trace:", "Call trace:", "Backtrace:"), _read_trace),
+    (("Call Trace:", "Call trace:", "Backtrace:", "Trace:", "Stack Trace:"), _read_trace),
     (("---[ end ",), _read_end),
     (
         ("Code:", "Instruction dump:", "Krnl Code:", "Code Start:"),
@@ -170,6 +168,8 @@ _BEGINS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
     ),
 )
 _BEGIN = re.compile("|".join(re.escape(word) for words, _ in _BEGINS for word in sorted(words, key=len, reverse=True)))
+# Texts of so many characters at most are remembered, so many of them.
+_MEMO_LENGTH, _MEMO = 160, 1 << 13
 _READERS = {word: reader for words, reader in _BEGINS for word in words}
 
 
@@ -191,12 +191,11 @@ def classify(text: str, record: Record, inside: bool) -> tuple[Part, Any]:
         return Part.BLANK, None
     if (begin := _BEGIN.match(text)) and (found := _READERS[begin[0]](text, record)) is not None:
         return found
-    return _by_tables(text, inside) if len(text) <= _SHORT else _by_tables.__wrapped__(text, inside)
+    # Entries of traces, registers and much else recur from report to report.
+    return _recurring(text, inside) if len(text) <= _MEMO_LENGTH else _by_shape(text, inside)
 
 
-@lru_cache(maxsize=8192)
-def _by_tables(text: str, inside: bool) -> tuple[Part, Any]:
-    """What a line is whose beginning names no part; its text alone decides that."""
+def _by_shape(text: str, inside: bool) -> tuple[Part, Any]:
     if text[0] in "-8" and _CUT_HERE.fullmatch(text):
         return Part.CUT_HERE, None
     if text[0] == "=" and _RULE.fullmatch(text):
@@ -210,3 +209,6 @@ def _by_tables(text: str, inside: bool) -> tuple[Part, Any]:
     if (detail := match_detail(text)) is not None:
         return Part.DETAIL, detail
     return Part.OTHER, None
+
+
+_recurring = lru_cache(maxsize=_MEMO)(_by_shape)

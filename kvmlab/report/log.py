@@ -11,6 +11,7 @@ from kvmlab.report.build import build_report
 from kvmlab.report.records import Kind, Report
 from kvmlab.report.repeats import fold_repeats
 from kvmlab.report.splat import find_splats
+from kvmlab.text.backwards import newest_first
 from kvmlab.text.pstore import order_in_time
 from kvmlab.text.reader import read_text
 from kvmlab.text.record import Record, Role
@@ -99,7 +100,9 @@ def read_log(path: str | os.PathLike[str] | bytes | BinaryIO | Source | Text, *,
     reports: list[Report] = []
     unparsed: list[Record] = []
     for part in text.walk():
-        found, rest = find_reports(part.records, order_in_time(part.records) if part.kind == "pstore" else None)
+        records = tuple(part.records)
+        order = order_in_time(records) if part.kind == "pstore" else newest_first(records)
+        found, rest = find_reports(records, order)
         name = None if part is text else part.source.path
         reports += found if name is None else [replace(report, part=name) for report in found]
         unparsed += rest

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from kvmlab.report.log import find_reports
 from kvmlab.report.records import Report
 from kvmlab.report.scan_text import Fill, NotPlain, filled
+from kvmlab.text.backwards import newest_first
 from kvmlab.text.reader import read_text
 from kvmlab.text.record import Record
 from kvmlab.text.records import Records
@@ -99,6 +100,8 @@ def _read(data: bytes, start: int, line: int, at_end: bool) -> tuple[LogPiece, s
         raise NotPlain
     assert isinstance(text.records, Records)
     records = list(text.records.moved(start, line))
+    if newest_first(records) is not None:
+        raise NotPlain
     reports, unparsed = find_reports(records)
     stop, lines = len(data), text.n_lines
     if not at_end:

@@ -17,9 +17,8 @@ _CONTINUATION = re.compile(
     r"(?:[A-Za-z0-9_][\w-]{0,63}(?:\([A-Z]{0,16}[+-]?\))?(?::\d{1,10})?(?:[ \t]+|$))*"
     r"(?:\[last unloaded:[^\]]*\]?)?[ \t]*"
 )
-
-# Longer than any record of a kernel; records up to it are remembered: every report of a storm has the same list.
-_SHORT = 2048
+# What kernels to 3.8 print before or behind the list, `CPU 2`.
+_CPU_ALONE = re.compile(r"CPU \d{1,5}")
 
 
 def match_modules(text: str) -> str | None:
@@ -41,6 +40,8 @@ def is_continuation(text: str) -> bool:
     (True, False)
     """
     stripped = text.strip()
+    if _CPU_ALONE.fullmatch(stripped):
+        return False
     return bool(stripped) and (_CONTINUATION.fullmatch(stripped) is not None)
 
 
@@ -65,32 +66,28 @@ def parse_modules(records: Sequence[tuple[str, Span]], unloaded: Sequence[str] =
         if found := _LAST.search(text):
             last = found["name"] or None
             text = text[: found.start()] + " " + text[found.end() :]
-        names, others = _names(text)
+        names, strange = _names(text)
         modules += names
-        unparsed += others
+        unparsed += strange
         per_record.append(len(names))
     tainted: list[Module] = []
     for text in unloaded:
         if found := _LAST.search(text):
             last = found["name"] or None
             text = text[: found.start()]
-        names, others = _names(text)
+        names, strange = _names(text)
         tainted += names
-        unparsed += others
+        unparsed += strange
     return ModuleList(tuple(modules), last, tuple(per_record), span, tuple(tainted), tuple(unparsed))
 
 
+@lru_cache(maxsize=64)  # the lists of reports of one boot are the same
 def _names(text: str) -> tuple[tuple[Module, ...], tuple[str, ...]]:
-    """The module names of a record, and the other words in it."""
-    return _read_names(text) if len(text) <= _SHORT else _read_names.__wrapped__(text)
-
-
-@lru_cache(maxsize=128)
-def _read_names(text: str) -> tuple[tuple[Module, ...], tuple[str, ...]]:
-    names, others = [], []
+    """The modules that a text names, and the words that are no names."""
+    names, strange = [], []
     for word in text.split():
         if found := _NAME.fullmatch(word):
             names.append(Module(found["name"], found["flags"] or ""))
         else:
-            others.append(word)
-    return tuple(names), tuple(others)
+            strange.append(word)
+    return tuple(names), tuple(strange)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from kvmlab.report.details import Detail
 from kvmlab.report.lines import Line, Part
 from kvmlab.report.records import Kind
 from kvmlab.report.stack import Entry, StackLine
@@ -37,7 +38,8 @@ TEXT_LIMIT = 8
 _BEHIND_TEXT = frozenset({Part.MODULES, Part.HARDWARE, Part.CPU})
 # Members that are asked for at every line: Python 3.11 takes longer to look one up than to compare it.
 _STACK, _TRACE = Part.STACK, Part.TRACE
-_TELLING = frozenset({Part.OWNER, Part.END, Part.MODULES, Part.CPU, Part.REASON})
+_ENDS_OWNER = frozenset({Part.MODULES, Part.CPU, Part.REASON})
+_TELLING = _ENDS_OWNER | {Part.OWNER, Part.END, Part.DETAIL, Part.REPEAT}
 _PROOF = frozenset({Part.STACK, Part.WORDS, Part.REASON, Part.PAGE_TYPE})
 _NO_PROOF = frozenset({Part.TITLE, Part.DETAIL, Part.RULE, Part.CUT_HERE})
 _BODY = frozenset({Part.CPU, Part.TRACE, Part.STACK, Part.MODULES, Part.REGISTERS, Part.HARDWARE, Part.CODE})
@@ -124,6 +126,11 @@ class OpenSplat:
         return self.seen.isdisjoint(_BODY)
 
     @property
+    def in_text(self) -> bool:
+        """Whether the text of a warning may follow: kernels to 3.10 print the name of the machine before it."""
+        return self.kind is Kind.WARNING and self.seen.isdisjoint(_BODY - {Part.HARDWARE})
+
+    @property
     def reason(self) -> str:
         """The reason that its page dump gives, empty if there is none."""
         return next((line.data for line in reversed(self.lines) if line.part is Part.REASON), "")
@@ -150,7 +157,7 @@ class OpenSplat:
         """Lets further parts follow (a panic prints its own call trace behind an oops)."""
         self.ended = self.closed_trace = self.sealed = self.had_trace = self.bottomed = False
         self.stacks.clear()
-        self.seen -= {Part.CPU, Part.HARDWARE, Part.TAINTED}
+        self.seen -= {Part.CPU, Part.HARDWARE, Part.TAINTED, Part.WORKQUEUE}
 
     def interrupt(self, line: Line) -> None:
         """A record that does not belong here: behind the bottom of a stack it shows that the trace has ended."""
@@ -162,9 +169,9 @@ class OpenSplat:
         """Whether what stands before a line is the text of a warning, which kernels to 4.13 and arm print here."""
         return (
             self.kind is Kind.WARNING
-            and self.in_title
+            and self.in_text
             and line.part in _BEHIND_TEXT
-            and self.last.part is Part.TITLE
+            and self.last.part in (Part.TITLE, Part.HARDWARE)
             and len(self.pending) <= TEXT_LIMIT
             and not (len(self.lines) > 1 and self.lines[-2].part is Part.DETAIL)
         )
@@ -182,7 +189,9 @@ class OpenSplat:
                     self.foreign.append(other)
             self.pending.clear()
         self.lines.append(line)
-        self.seen.add(line.part)
+        if not self.owner or line.part is not _STACK:
+            # The stacks of page_owner are of the page dump, and not of the body that follows it.
+            self.seen.add(line.part)
         if line.record.time_ns is not None:
             self.time_ns = line.record.time_ns
         if line.part is _STACK:
@@ -194,11 +203,11 @@ class OpenSplat:
                 self._follow(line.data)
         elif line.part not in _TELLING:
             pass
-        elif line.part is Part.OWNER:
+        elif line.part is Part.OWNER or (isinstance(line.data, Detail) and line.data.name == "atomic_stack"):
             self.owner = True
         elif line.part is Part.END:
             self.in_trace, self.closed_trace, self.ended = False, True, True
-        else:
+        elif line.part in _ENDS_OWNER:
             self.owner = False
             # 2.6 printed the line with the task behind the header of the trace.
             if self.in_trace and self.entries and not self.stacks:

@@ -36,10 +36,10 @@ _REASON = re.compile(r"page dumped because: ?(?P<reason>.*)")
 _MEMCG = re.compile(r"(?:memcg:|pages's memcg:|page->mem_cgroup:)(?P<value>[0-9a-f]{1,16})\s*")
 _ADDRESS_SPACE = re.compile(
     r"(?:mapping->)?a_?ops:(?P<aops>[\w.]+|0x[0-9a-f]+)(?: \[(?P<module>[\w-]+)\])?(?: ino:(?P<ino>[0-9a-f]{1,16}))?"
-    r'(?: dentry name(?:\(\?\))?:"?(?P<dentry>[^"]*)"?)?(?: (?:with )?invalid (?:host )?(?:inode|dentry):? ?\S*)?'
+    r'(?: dentry name(?:\(\?\))?:"?(?P<dentry>.{0,1024}?)"?)?(?: (?:with )?invalid (?:host )?(?:inode|dentry):? ?\S*)?'
 )
 _OLD_ADDRESS_SPACE = re.compile(
-    r'(?P<aops>[A-Za-z_]\w*(?:_aops|_a_ops|_addr_ops\w*|aops\w*|_address_operations))(?: name:"(?P<dentry>[^"]*)")?'
+    r'(?P<aops>[A-Za-z_]\w*(?:_aops|_a_ops|_addr_ops\w*|aops\w*|_address_operations))(?: name:"(?P<dentry>.*)")?'
 )
 _FAILED_ADDRESS_SPACE = re.compile(
     r"failed to read mapping .*|invalid mapping:\S+|mapping->aops:.*|aops:.* with invalid .*"

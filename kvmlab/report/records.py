@@ -7,7 +7,37 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kvmlab.kernel.release import KernelRelease
+from kvmlab.report.record_page import (
+    AddressSpaceLine,
+    HeadLine,
+    PageDump,
+    PageOwner,
+    PrintedFlags,
+    PrintedPageType,
+    RawWords,
+)
+from kvmlab.report.record_trace import CallTrace, Frame, StackMarker
 from kvmlab.text.span import Damage, Span
+
+__all__ = [
+    "AddressSpaceLine",
+    "CallTrace",
+    "CpuLine",
+    "Frame",
+    "Hardware",
+    "HeadLine",
+    "Kind",
+    "Module",
+    "ModuleList",
+    "PageDump",
+    "PageOwner",
+    "PrintedFlags",
+    "PrintedPageType",
+    "RawWords",
+    "Registers",
+    "Report",
+    "StackMarker",
+]
 
 
 class Kind(StrEnum):
@@ -30,80 +60,6 @@ class Kind(StrEnum):
     SUPPRESSED = "suppressed"
     FRAGMENT = "fragment"
     OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One entry of a call trace.
-
-    Args:
-        function: symbol as printed (suffixes such as `.isra.0` kept).
-        offset: bytes into the function, None where the text has none.
-        size: size of the function in bytes, None where the text has none.
-        module: module name, None for the core kernel.
-        reliable: False for entries marked `?`, which the unwinder did not confirm.
-        context: stack that the entry is on: `TASK`, `IRQ`, `NMI`, ...; None before any marker.
-        span: the line that it stands on.
-        timestamp: time of its record, as printed.
-        build_id: build id behind the module name, if printed.
-        address: return address as printed (u64), None where the text has none or hides it.
-        source: `file:line` entries that a decoder added, innermost inlined function first.
-        inlined: whether a decoder says that this function was inlined into the next one.
-        info: letters of arm64 (`P`, `C`, ...) or `unreliable`, as printed in parentheses.
-    """
-
-    function: str
-    offset: int | None
-    size: int | None
-    module: str | None
-    reliable: bool
-    context: str | None
-    span: Span
-    timestamp: str | None = None
-    build_id: str | None = None
-    address: int | None = None
-    source: tuple[str, ...] = ()
-    inlined: bool = False
-    info: str | None = None
-
-    @property
-    def text(self) -> str:
-        """The entry as the kernel writes it: `? kvm_vcpu_ioctl+0x29e/0x6f0 [kvm]`."""
-        where = "" if self.offset is None else f"+{self.offset:#x}"
-        where += "" if self.size is None else f"/{self.size:#x}"
-        behind = " ".join(x for x in (self.module, self.build_id) if x)
-        return f"{'' if self.reliable else '? '}{self.function}{where}{f' [{behind}]' if behind else ''}"
-
-
-@dataclass(frozen=True, slots=True)
-class StackMarker:
-    """A line that opens or closes a stack, such as `<TASK>` or `</TASK>`."""
-
-    stack: str
-    opens: bool
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class CallTrace:
-    """A call trace with its header and markers.
-
-    Args:
-        header: span of the `Call Trace:` line, None if it was lost.
-        frames: the entries, innermost first.
-        markers: the stack markers, in order.
-        name: what the text says it is (`Allocated by task 23268`), None for the splat's own.
-    """
-
-    header: Span | None
-    frames: tuple[Frame, ...]
-    markers: tuple[StackMarker, ...] = ()
-    name: str | None = None
-
-    @property
-    def reliable(self) -> tuple[Frame, ...]:
-        """The entries that the unwinder confirmed."""
-        return tuple(f for f in self.frames if f.reliable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,163 +167,6 @@ class Hardware:
     bios_version: str | None
     bios_date: str | None
     span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class PrintedFlags:
-    """The flags line of a page dump, as printed.
-
-    Args:
-        value: the word (unsigned long).
-        names: the printed names, in the order of the text.
-        fields: `section`, `node`, `zone`, `lastcpupid`, `kasantag` as printed, those present.
-        unnamed: leftover bits that the kernel itself printed as a number.
-        prefix: `anon` or `ksm`, None if absent.
-        cma: whether ` CMA` follows.
-        span: its line.
-    """
-
-    value: int
-    names: tuple[str, ...]
-    fields: Mapping[str, int]
-    unnamed: int
-    prefix: str | None
-    cma: bool
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class PrintedPageType:
-    """The `page_type:` line (6.4 and later): the printed number and the printed names.
-
-    Args:
-        value: the word shared with `_mapcount` (u32; to 6.11), or its top byte alone (6.12 and later).
-        names: the printed names.
-        span: its line.
-        top_byte: whether only the top byte is printed (`f0(buddy)`).
-    """
-
-    value: int
-    names: tuple[str, ...]
-    span: Span
-    top_byte: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class HeadLine:
-    """The `head:` line of a compound page: printed fields by name (counts signed, `pointer` u64)."""
-
-    fields: Mapping[str, int]
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class RawWords:
-    """A `raw:` or `head:` hex dump of a struct page.
-
-    Args:
-        words: the words in memory order (unsigned long).
-        width: digits of a word: 16 on 64-bit, 8 on 32-bit.
-        span: its lines.
-    """
-
-    words: tuple[int, ...]
-    width: int
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class AddressSpaceLine:
-    """The line that names the page's address_space: operations symbol, inode and dentry, as printed."""
-
-    aops: str | None
-    ino: int | None
-    dentry: str | None
-    text: str
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class PageOwner:
-    """The page_owner tail of a page dump.
-
-    Args:
-        tracked_as: `allocated` or `freed`, None if not printed.
-        order, migratetype, gfp_mask, gfp_names, pid, tgid, comm, ts, free_ts: as printed.
-        free_pid, free_tgid: who freed it last.
-        allocation_stack, free_stack: symbols with offsets, innermost first.
-        migrate_reason: last migrate reason, if printed.
-        span: its lines.
-        notes: lines that say what is not there (`page_owner free stack trace missing`), as printed.
-    """
-
-    tracked_as: str | None
-    order: int | None
-    migratetype: str | None
-    gfp_mask: int | None
-    gfp_names: tuple[str, ...]
-    pid: int | None
-    tgid: int | None
-    comm: str | None
-    ts: int | None
-    free_ts: int | None
-    free_pid: int | None
-    free_tgid: int | None
-    allocation_stack: tuple[Frame, ...]
-    free_stack: tuple[Frame, ...]
-    migrate_reason: str | None
-    span: Span
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PageDump:
-    """What `dump_page()` printed about one struct page; everything is as printed, nothing decoded.
-
-    Args:
-        era: release in which this form of the page line first appeared, e.g. `6.9`.
-        pointer: address of the struct page (often hashed), None where the form has none.
-        refcount: `_refcount` as printed.
-        mapcount: mapcount as printed (`_mapcount` + 1 for an ordinary page).
-        mapping: address_space pointer as printed, u64.
-        index: page index as printed, unsigned long.
-        pfn: page frame number on the page line, None where the form has none.
-        head: the compound line.
-        memcg: memcg_data as printed.
-        address_space: the aops line.
-        flags, page_type, raw, head_raw, reason, page_owner: the other lines.
-        reason_span: where the reason stands.
-        span: all its lines.
-        bad_flags: the flags that the kernel names as the reason (`bad because of flags:`, to 5.6).
-        notes: other lines of the dump, as printed (`page does not match folio`).
-    """
-
-    era: str
-    pointer: int | None
-    refcount: int | None
-    mapcount: int | None
-    mapping: int | None
-    index: int | None
-    pfn: int | None
-    page_line: Span | None
-    head: HeadLine | None
-    memcg: int | None
-    address_space: AddressSpaceLine | None
-    flags: PrintedFlags | None
-    page_type: PrintedPageType | None
-    raw: RawWords | None
-    head_raw: RawWords | None
-    reason: str | None
-    reason_span: Span | None
-    page_owner: PageOwner | None
-    span: Span
-    bad_flags: PrintedFlags | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def order(self) -> int | None:
-        """Order of the block as the head line prints it, None if it does not."""
-        return None if self.head is None else self.head.fields.get("order")
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,8 +64,22 @@ _MIPS = (
 _RISCV = r"(?P<name>gp|tp|t[0-6]|s(?:1[01]|\d)|a[0-7]|sp|status|badaddr|cause) ?: (?P<value>[0-9a-f]{8,16})"
 _SPARC = (
     r"(?P<name>[goil][0-7]|sp|ret_pc|PSR|PC|NPC|TSTATE|TPC|TNPC|Y): (?P<value>[0-9a-f]{8,16})"
-    r"(?: {4}(?:Not t|T)ainted.*)?"
+    r"(?:\s+(?:Not t|T)ainted.*)?"
 )
+_SH = r"(?P<name>R\d{1,2}|PC|SP|SR|TEA|MACH|MACL|GBR|PR)\s*: (?P<value>[0-9a-f]{8})"
+_ALPHA = (
+    r"(?P<name>v0|[tsa]\d{1,2}|pc|ra|ps|pv|gp|sp|at|fp)\s*= (?:\[<)?(?P<value>[0-9a-f]{16}|[0-9a-f]{4}(?=\s))(?:>\])?"
+    r"(?:\s+(?:Not t|T)ainted.*)?"
+)
+_IA64 = (
+    r"(?P<name>psr|ifs|ip|unat|pfs|rsc|rnat|bsps|pr|ldrs|ccv|fpsr|csd|ssd|[bf]\d{1,2}|r\d{1,2})\s*: "
+    r"(?:\[<)?(?P<value>[0-9a-f]{16,21})(?:>\])?(?:\s+(?:Not t|T)ainted.*)?"
+)
+_ARC = (
+    r"(?P<name>ECR|EFA|ERET|STAT(?:32)?|BTA|SP|FP|LP[SEC]|r\d\d)\s*: 0x(?P<value>[0-9a-f]{8})(?: \[[^\]]{0,16}\])?"
+    r"(?:\s+BLK: .*)?"
+)
+_XTENSA = r"(?P<name>pc|ps|depc|excvaddr|lbeg|lend|lcount|sar): (?P<value>[0-9a-f]{8}),?"
 
 REGISTER_ROWS: tuple[RegisterRow, ...] = (
     RegisterRow("x86_64", How.PAIRS, _X86_64, "RAX: ffffffffffffffda RBX: 0000560a64915500 RCX: 00007faa23e81c5b"),
@@ -96,12 +110,31 @@ REGISTER_ROWS: tuple[RegisterRow, ...] = (
     RegisterRow(
         "m68k", How.PAIRS, r"(?P<name>[da][0-7]|SR|SP): (?P<value>[0-9a-f]{4,8})", "d0: 00000001    d1: 41fe0ca0"
     ),
+    RegisterRow("sh", How.PAIRS, _SH, "PC  : 8c0a1234 SP  : 8f81be2c SR  : 40008000 TEA : 00000018"),
+    RegisterRow("alpha", How.PAIRS, _ALPHA, "v0 = 0000000000000007  t0 = 0000000000000001  t1 = fffffc0000900000"),
+    RegisterRow("ia64", How.PAIRS, _IA64, "b0  : a000000200ab0240 b6  : a0000001000354c0 b7  : a000000100010020"),
+    RegisterRow("ia64", How.TEXT, r"sp=[0-9a-f]{16} bsp=[0-9a-f]{16}", "sp=e0000001fb2af810 bsp=e0000001fb2a9210"),
+    RegisterRow("arc", How.PAIRS, _ARC, "ECR: 0x00050200 EFA: 0x00000000 ERET: 0x80123456"),
+    RegisterRow("xtensa", How.PAIRS, _XTENSA, "pc: d0012345, ps: 00060f30, depc: 00000014, excvaddr: 00000014"),
+    RegisterRow(
+        "xtensa",
+        How.ROW,
+        r"(?P<name>a)(?P<first>\d\d): (?P<values>[0-9a-f]{8}(?: [0-9a-f]{8}){0,7})",
+        "a00: 90012345 d1234560 00000000 00000001",
+    ),
     RegisterRow("powerpc", How.PAIRS, _POWERPC, "NIP:  6ffc5eb0 LR: 6ffc5e84 CTR: c0335cb0"),
     RegisterRow(
         "loongarch",
         How.PAIRS,
         r"(?P<name>pc|ra|tp|sp|[ats]\d|u0|fp) (?P<value>[0-9a-f]{16})",
         "pc 9000000000224a4c ra 9000000000224a3c tp 900000010016c000 sp 900000010016fb60",
+    ),
+    RegisterRow(
+        "loongarch",
+        How.PAIRS,
+        r"(?:CSR )?(?P<name>CRMD|PRMD|EUEN|ECFG|ESTAT|BADV|PRID|BADI|crmd|prmd|euen|ecfg|estat): "
+        r"(?P<value>[0-9a-f]{8,16})(?:\s+[(\[].*)?",
+        "CRMD: 000000b0 (PLV0 -IE -DA +PG DACF=CC DACM=CC -WE)",
     ),
     RegisterRow("mips", How.PAIRS, _MIPS, "Status: 10008403 KERNEL EXL IE"),
     RegisterRow(
@@ -192,12 +225,7 @@ REGISTER_ROWS: tuple[RegisterRow, ...] = (
         r"TSTATE: .*",
         "TSTATE: 0000004480e01606 TPC: 0000000000456cd0 TNPC: 0000000000456cd4 Y: 00000000    Not tainted",
     ),
-    RegisterRow(
-        "loongarch",
-        How.TEXT,
-        r"(?:CRMD|PRMD|EUEN|ECFG|ESTAT|BADV|PRID|BADI): [0-9a-f]{8,16}.*",
-        "CRMD: 000000b0 (PLV0 -IE -DA +PG DACF=CC DACM=CC -WE)",
-    ),
+    RegisterRow("loongarch", How.TEXT, r"ExcCode : .*", "ExcCode : 1 (SubCode 0)"),
     RegisterRow("m68k", How.TEXT, r"Frame format=.*", "Frame format=7 eff addr=00000000 ssw=0505 faddr=00000000"),
 )
 

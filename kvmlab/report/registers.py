@@ -43,10 +43,11 @@ _RIP = re.compile(
     rf"(?P<name>RIP|EIP): {{1,4}}(?:(?P<cs>[0-9a-f]{{4}}):)?(?:\[<(?P<a1>{_H})>\]\s*(?:\[<{_H}>\]\s*)?)?"
     rf"(?:(?P<symbol>{SYMBOL}|{_DECODED})|0x(?P<user>{_H})|(?P<plain>{_H})(?=\s|$))?(?P<rest>.*)"
 )
-_AT = re.compile(r"(?P<name>EIP|PC|LR|RIP) is at (?P<symbol>\S.*)")
+_AT = re.compile(r"(?P<name>EIP|PC|LR|RIP|PR|pc|ra|ip) is at (?P<symbol>\S.*)")
 _ARM_PC = re.compile(
     rf"(?P<name>pc|lr|epc|ra|era|ERA|RP\(r2\)|TPC|RPC|I7|PC|NPC)\s*: "
-    rf"(?:\[<(?P<a1>{_H})>\]|(?:0x)?(?P<a2>{_H})(?=\s|$))?\s*(?:<?(?P<symbol>{SYMBOL}|{_DECODED})>?)?(?P<rest>.*)"
+    rf"(?:\[<(?P<a1>{_H})>\]|(?:0x)?(?P<a2>{_H})(?=[\s:]|$):?)?\s*"
+    rf"(?:<?(?P<symbol>{SYMBOL}|{_DECODED})>?|0x{_H})?(?:\s*\[[\w@+-]{{1,96}}\])?(?P<rest>.*)"
 )
 _BRACKETED = re.compile(rf"(?P<name>NIP|LR|PC):? {{1,2}}\[<?(?P<value>{_H})>?\] (?P<symbol>\S.*)")
 _CODE = re.compile(r"(?:Code|Instruction dump|Krnl Code|Code Start|Instruction DUMP): ?(?P<code>.*)")
@@ -66,7 +67,7 @@ _WHOLE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
 _USER_RPL = 3
 # Bits of riscv's status and of arm64's pstate that are clear when a program ran.
 _SR_SPP, _PSR_MODE = 0x100, 0xF
-_COLONLESS = re.compile(r"[a-z][a-z0-9] |s?r\d\d-|YZ|I[AI]|Exception stack|Frame format|Register|[0-9a-f]{16} |\$ ")
+_COLONLESS = re.compile(r"[a-z][a-z0-9] |s?r\d\d-|YZ|I[AI]|Exception stack|Frame format|Register|[0-9a-f]{16} |\$ |sp=")
 _X86_ROWS = tuple(row for row in REGISTER_ROWS if row.arch in ("x86_64", "i386") and row.how is How.PAIRS)
 _ROW_NAMES = {"Krnl GPRS": "R", "User GPRS": "R"}
 

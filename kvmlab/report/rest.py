@@ -9,6 +9,7 @@ from kvmlab.report.lines import ADDRESS_ALONE, FLAGS_ALONE, HEX_ROW, Line, Part
 from kvmlab.report.open_splat import OpenSplat
 from kvmlab.report.records import CpuLine
 from kvmlab.report.registers import RegisterLine
+from kvmlab.report.rejoin import join_cpu_line, join_hardware
 from kvmlab.report.stack import Entry, StackLine, match_stack_line
 
 _PFN_ALONE = re.compile(r"pfn:(?P<pfn>[0-9a-f]{1,16})")
@@ -28,6 +29,8 @@ _STACK, _REGISTERS = Part.STACK, Part.REGISTERS
 _UNFINISHED = _BEFORE_ROW | {
     Part.TITLE, Part.PAGE, Part.PAGE_REST, Part.FLAGS, Part.BAD_FLAGS, Part.WORDS, Part.MODULES, Part.CODE
 }  # fmt: skip
+# What the rest of a broken line may have been taken for.
+_OPEN = frozenset({Part.OTHER, Part.DETAIL})
 # Parts that are sure of themselves: no line before them can turn them into its own rest.
 _SURE = frozenset(
     {Part.TITLE, Part.BLANK, Part.CUT_HERE, Part.RULE, Part.END, Part.TRACE, Part.MODULES, Part.REASON, Part.PAGE}
@@ -42,17 +45,21 @@ def read_rest(splat: OpenSplat, line: Line, text: str) -> None:
         line: the line; `part` and `data` are changed.
         text: its text without blanks around it.
     """
-    if line.part in _SURE or splat.pending or not splat.lines:
+    if line.part in _SURE or not splat.lines:
+        return
+    if splat.pending:
+        if line.part in _OPEN and (joined := rejoined(splat, text)) is not None:
+            line.part, line.data, line.rest = Part.CPU, joined, True
         return
     last = splat.last
     if last.part not in _UNFINISHED and not (last.part is _STACK and last.record.text.lstrip().startswith("[")):
         return
     before = (line.part, line.data)
-    _read(line, last, text)
+    _read(splat, line, last, text)
     line.rest = (line.part, line.data) != before and line.part is not _STACK
 
 
-def _read(line: Line, last: Line, text: str) -> None:
+def _read(splat: OpenSplat, line: Line, last: Line, text: str) -> None:
     if last.part is _REGISTERS:
         if (row := _register_row(last, text)) is not None:
             line.part, line.data = _REGISTERS, row
@@ -74,9 +81,11 @@ def _read(line: Line, last: Line, text: str) -> None:
     elif last.part is Part.MODULES and line.part is not Part.UNLOADED and modules.is_continuation(line.record.text):
         line.part, line.data = Part.MODULES, line.record.text
     elif isinstance(last.data, CpuLine) and (release := cpu_line.continues_cpu_line(last.data, text)) is not None:
-        line.part, line.data = Part.CPU, release
-    elif last.part is Part.HARDWARE and _BIOS_ALONE.fullmatch(text):
-        line.part, line.data = Part.HARDWARE, text
+        line.part, line.data = Part.CPU, f"{last.record.text.strip()} {release}"
+    elif last.part is Part.HARDWARE and _shown(last).endswith(",") and _BIOS_ALONE.fullmatch(text):
+        line.part, line.data = Part.HARDWARE, f"{_shown(last)} {text}"
+    elif line.part in _OPEN and (joined := rejoined(splat, text)) is not None:
+        line.part, line.data = last.part, joined
     elif last.part is Part.CODE and _CODE_REST.fullmatch(text):
         line.part, line.data = Part.CODE, text
     elif line.part is not _REGISTERS and _is_row(last, text):
@@ -87,6 +96,43 @@ def _read(line: Line, last: Line, text: str) -> None:
         entry = match_stack_line(f"{last.record.text.strip()} {text}", True)
         if entry is not None:
             line.part, line.data = Part.STACK, entry
+
+
+def rejoined(splat: OpenSplat, text: str) -> str | None:
+    """The CPU line or the name of the machine that ends a splat so far, with a text as the rest of it.
+
+    Args:
+        splat: the splat.
+        text: the text behind it.
+    """
+    if splat.pending:
+        return _begun(splat, text)
+    last = splat.last
+    if last.part not in (Part.CPU, Part.HARDWARE):
+        return None
+    if last.part is Part.HARDWARE:
+        return join_hardware(_shown(last), text)
+    named = {} if splat.found is None else splat.found.groupdict()
+    return join_cpu_line(_shown(last), text, named.get("process") or named.get("comm"))
+
+
+def _begun(splat: OpenSplat, text: str) -> str | None:
+    """The same where the line broke before the name of the task, so that nothing could tell what it was."""
+    first = splat.pending[0]
+    shown = first.record.text.strip()
+    if len(splat.pending) > 1 or Part.CPU in splat.seen or not shown.startswith("CPU: "):
+        return None
+    joined = join_cpu_line(shown, text)
+    if joined is not None:
+        splat.pending.clear()
+        first.part, first.data = Part.CPU, cpu_line.match_cpu_line(joined, first.record.span)
+        splat.add(first)
+    return joined
+
+
+def _shown(last: Line) -> str:
+    """What a line says, with what was put together before."""
+    return last.data if isinstance(last.data, str) else last.record.text.strip()
 
 
 def _is_row(last: Line, text: str) -> bool:

@@ -1,26 +1,24 @@
-"""One text being read: chunks to an engine, what it finds put in order, the doubtful to the tolerant parser."""
+"""One text being read: it is cut into chunks or pieces, which an engine reads, several at a time where that pays."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from kvmlab.report import fast_rows as r
 from kvmlab.report.fast_chunk import Chunk, Engine, Found, TooShort, Unread
-from kvmlab.report.scan_fold import folded
 from kvmlab.report.scan_open import processors
-from kvmlab.report.scan_packed import Packed
 from kvmlab.report.scan_regions import Regions
 from kvmlab.report.scan_result import Scan
 from kvmlab.report.scan_ring import Piece, Ring, joined, line_before
-from kvmlab.report.scan_rows import Rows
 from kvmlab.report.scan_stacks import learn_stacks
+from kvmlab.report.scan_taken import Taken
 from kvmlab.report.scan_text import FileText, NotPlain
 
 if TYPE_CHECKING:
@@ -32,6 +30,8 @@ MARGIN = 64 << 10
 # The first chunk.
 FIRST = 64 << 10
 PAD = 256
+# Chunks that are asked for before they are taken, for each reader: one that is slow once holds up nobody.
+_AHEAD = 8
 # A line or report that is longer than this makes the text none that the fast engines read.
 LONGEST = 64 << 20
 
@@ -70,78 +70,67 @@ class Job:
     chunk: int
     threads: int | None
     progress: Progress | None
-    rows: Rows = field(default_factory=Rows)
-    reports: Packed = field(default_factory=Packed)
-    lines: int = 0
-    at: int = 0
-    row_stop: int = 0
-    regions: Regions | None = None
     rooms: Any = field(default_factory=threading.local)
 
     def run(self, text: AnyText) -> Scan | None:
         """Reads a text of which any stretch can be read; None if the tolerant parser must see it whole."""
-        self.regions = Regions(text)
+        taken = Taken(Regions(text))
         n = self.threads or processors()
         if self.progress is not None:
             self.progress.begin(text.size)
-        workers = self._workers(text, n)
+
+        def alone(lo: int, hi: int) -> tuple[Found, int]:
+            return self.read(text, lo, hi, self.rooms)
+
+        workers = self._workers(text, n, alone)
         try:
-            if n == 1 or text.size <= FIRST or (not self.engine.parallel and workers is None):
-                for lo, hi in self._chunks(text.size):
-                    self._take(*self.read(text, lo, hi, self.rooms))
+            if workers is not None:
+                self._together(text.size, n, workers.submit, workers.result, taken)
+            elif n > 1 and text.size > FIRST and self.engine.parallel:
+                with ThreadPoolExecutor(n) as threads:
+
+                    def submit(lo: int, hi: int) -> Future[tuple[Found, int]]:
+                        return threads.submit(alone, lo, hi)
+
+                    self._together(text.size, n, submit, lambda lo, hi, asked: asked.result(), taken)
             else:
-                self._all_chunks(text, n, workers)
-            return self._finish(text.size)
+                for lo, hi in self._chunks(text.size):
+                    taken.take(*alone(lo, hi))
+            return taken.finish(self.name, self.engine, text.size)
         except NotPlain:
             return None
-        finally:
-            if workers is not None:
-                workers.close()
 
-    def _workers(self, text: AnyText, n: int) -> Workers | None:
+    def _workers(self, text: AnyText, n: int, alone: Callable[[int, int], tuple[Found, int]]) -> Workers | None:
         """Processes for a big file, if the engine gains nothing by threads."""
-        if self.engine.parallel or n == 1 or not isinstance(text, FileText):
+        if self.engine.parallel or n == 1 or not isinstance(text, FileText) or sys.platform == "emscripten":
             return None
         from kvmlab.report import scan_workers as w
 
-        return w.start_workers(text.path, self.chunk, n, self.engine.lexicon) if text.size >= w.WORKERS_FROM else None
+        if text.size < w.WORKERS_FROM:
+            return None
+        return w.Workers(text.path, self.chunk, n, self.engine.lexicon, alone, self.progress)
 
-    def _all_chunks(self, text: AnyText, n: int, workers: Workers | None) -> None:
-        """Reads chunks at the same time, and takes them in their order."""
-
-        def read(lo: int, hi: int) -> Any:
-            return self.read(text, lo, hi, self.rooms) if workers is None else workers.ask(lo, hi)
-
-        def take(lo: int, hi: int, future: Future[Any]) -> None:
-            if workers is None:
-                self._take(*future.result())
-                return
-            from kvmlab.report.scan_workers import NoWorkers
-
-            try:
-                found = workers.taken(*future.result())
-                if self.progress is not None:
-                    self.progress.advance(hi - lo)
-            except NoWorkers:
-                # A process has ended before its time.
-                workers.say_why()
-                found = self.read(text, lo, hi, self.rooms)
-            self._take(*found)
-
-        # Each process is asked for a second chunk before it has answered for the first.
-        at_once = n if workers is None else 2 * n - 1
-        with ThreadPoolExecutor(at_once) as pool:
-            waiting: deque[tuple[int, int, Future[Any]]] = deque()
-            try:
-                for lo, hi in self._chunks(text.size):
-                    waiting.append((lo, hi, pool.submit(read, lo, hi)))
-                    if len(waiting) > 2 * at_once:
-                        take(*waiting.popleft())
-                while waiting:
-                    take(*waiting.popleft())
-            finally:
-                for _, _, future in waiting:
-                    future.cancel()
+    def _together(
+        self,
+        size: int,
+        n: int,
+        submit: Callable[[int, int], Any],
+        result: Callable[[int, int, Any], tuple[Found, int]],
+        taken: Taken,
+    ) -> None:
+        """Has chunks read at the same time, and takes them in their order."""
+        waiting: deque[tuple[int, int, Any]] = deque()
+        try:
+            for lo, hi in self._chunks(size):
+                waiting.append((lo, hi, submit(lo, hi)))
+                if len(waiting) > _AHEAD * n:
+                    taken.take(*result(*waiting.popleft()))
+            while waiting:
+                taken.take(*result(*waiting.popleft()))
+        finally:
+            for _, _, asked in waiting:
+                if asked is not None:
+                    asked.cancel()
 
     def stream(self, text: Ring, first: Piece) -> Scan | None:
         """Reads a stream; None if the tolerant parser must see it whole.
@@ -150,29 +139,29 @@ class Job:
             text: the stream.
             first: its first piece.
         """
-        self.regions = Regions(text, held=True)
+        taken = Taken(Regions(text, held=True))
         if self.progress is not None:
             self.progress.begin(None)
         n = self.threads or processors()
         try:
             if n == 1 or first.at_end:
-                self._pieces(text, first, None)
+                self._pieces(text, first, None, taken)
             else:
                 # While a piece is looked at, the next one is unpacked.
                 with ThreadPoolExecutor(1) as pool:
-                    self._pieces(text, first, pool)
-            return self._finish(text.size)
+                    self._pieces(text, first, pool, taken)
+            return taken.finish(self.name, self.engine, text.size)
         except NotPlain:
             return None
 
-    def _pieces(self, text: Ring, piece: Piece, pool: ThreadPoolExecutor | None) -> None:
+    def _pieces(self, text: Ring, piece: Piece, pool: ThreadPoolExecutor | None, taken: Taken) -> None:
         size, enough = piece.size, 0
         while True:
             room = None if piece.at_end else text.room()
             coming = None if pool is None or room is None else pool.submit(text.fill, room)
             begin = piece.begin
             if piece.at_end or piece.size >= enough:
-                begin, enough = self._take_piece(piece), 0
+                begin, enough = self._take_piece(piece, taken), 0
                 if begin < 0:
                     # It is looked at again when there is twice as much of it.
                     begin, enough = piece.begin, 2 * piece.size
@@ -186,7 +175,7 @@ class Job:
             size = following.size
             piece = joined(piece, begin, following)
 
-    def _take_piece(self, piece: Piece) -> int:
+    def _take_piece(self, piece: Piece, taken: Taken) -> int:
         """Takes the reports of a piece; where what is left of it begins, -1 if more of the text is needed."""
         # The last lines wait for the next piece, so that a report that ends in it need not be read twice.
         hi = piece.stop if piece.at_end else line_before(piece, piece.stop - MARGIN)
@@ -199,7 +188,7 @@ class Job:
         except TooShort:
             return -1
         learn_stacks(chunk, found, self.engine.lexicon)
-        self._take(found, base)
+        taken.take(found, base)
         return hi
 
     def _chunks(self, size: int) -> Iterator[tuple[int, int]]:
@@ -245,55 +234,6 @@ class Job:
             self.progress.advance(hi - lo)
         learn_stacks(chunk, found, self.engine.lexicon)
         return found, begin
-
-    def _take(self, found: Found, base: int) -> None:
-        """Takes what a chunk holds; chunks come in order."""
-        assert self.regions is not None
-        if found.stray:
-            raise NotPlain
-        self.regions.interleaved = self.regions.interleaved or found.callers
-        rows, marks = found.rows, found.marks
-        if len(rows):
-            rows[:, [r.START, r.STOP, r.TRACE_AT]] += base
-            rows[:, r.LINE] += self.lines
-            if rows[0, r.START] < self.at:
-                rows = rows[rows[:, r.START] >= self.at]
-            self.rows.add(rows)
-        ends = rows[:, r.STOP]
-        for mark in marks.tolist():
-            mark[r.MARK_START] += base
-            mark[r.MARK_STOP] += base
-            mark[r.MARK_LINE] += self.lines
-            if mark[r.MARK_START] < self.at:
-                # The chunk before has read on into this one.
-                if mark[r.MARK_STOP] <= self.at:
-                    continue
-                cut = self.regions.count_lines(mark[r.MARK_START], self.at)
-                mark[r.MARK_START] = self.at
-                mark[r.MARK_LINE] += cut
-                mark[r.MARK_LINES] -= cut
-            n = int(np.searchsorted(ends, mark[r.MARK_START], side="right"))
-            self.reports += self.regions.add(mark, int(ends[n - 1]) if n else self.row_stop)
-        if len(ends):
-            self.row_stop = int(ends[-1])
-        self.at = max(self.at, found.at + base)
-        self.lines += found.lines
-        self.reports += self.regions.pass_by(self.lines)
-
-    def _finish(self, size: int) -> Scan:
-        assert self.regions is not None
-        self.reports += self.regions.finish()
-        rows = self.rows.close()
-        if self.regions.interleaved:
-            # A region may hold the reports of other callers, which are rows already.
-            held = set((rows[:, r.LINE] + 1).tolist())
-            self.reports = self.reports.without(held)
-        reports = self.reports.in_order()
-        return folded(
-            Scan(self.name, self.engine.name, size, self.lines, rows, self.engine.lexicon, reports.few()),
-            self.regions.text,
-            self.regions.interleaved,
-        )
 
 
 def _behind_newline(data: Any, n: int) -> int:

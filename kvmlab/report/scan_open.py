@@ -8,6 +8,7 @@ import sys
 from kvmlab.report.fast_chunk import Engine
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.fast_meaning import DIGITS
+from kvmlab.text.backwards import newest_first
 from kvmlab.text.prefix import HOT_BYTES, match_prefix
 from kvmlab.text.reader import read_text
 from kvmlab.text.source import open_source
@@ -27,28 +28,44 @@ def is_plain(head: bytes) -> bool:
         head = head[: head.rfind(b"\n") + 1] or head
     if not head.strip():
         return False
-    if head.isascii() and (all(map(HOT_BYTES.match, head.splitlines())) or _of_one_carrier(head)):
+    if head.isascii() and (_is_dmesg(head) or _of_one_carrier(head)):
         # The commonest prefixes, on every line.
         return True
     text = read_text(open_source(head))
+    if newest_first(text.records) is not None:
+        return False
     if text.mails or text.parts or text.encoding not in ("utf-8", "ascii") or text.source.compression:
         return False
     if text.log_blocks and text.kind in _PLAIN_KINDS:
-        # A carrier that no table knows, without the kernel's time behind it, is learned from the text as a whole.
-        return any(block.prefix_style not in (None, "unknown_carrier") for block in text.log_blocks)
+        # A carrier that no table knows is learned from the text as a whole; lists of fields are taken apart as a whole.
+        return any(block.prefix_style not in (None, "unknown_carrier", "fields") for block in text.log_blocks)
     lines = [line for line in head.decode("utf-8", "replace").splitlines() if line.strip()]
     with_prefix = sum(match_prefix(line) is not None for line in lines[:200])
     return text.kind == "text" and 2 * with_prefix > len(lines[:200])
 
 
-def _of_one_carrier(head: bytes) -> bool:
-    """Whether all lines have the prefix of a common carrier, and the same one but for digits."""
-    line = head[: head.find(b"\n")]
-    prefix = match_prefix(line.decode())
-    if prefix is None or not prefix.kernel or prefix.name not in _CARRIERS:
+def _is_dmesg(head: bytes) -> bool:
+    """Whether all lines have the kernel's own prefix, and the last is not before the first."""
+    found = [HOT_BYTES.match(line) for line in head.splitlines()]
+    first, last = found[0], found[-1]
+    if first is None or last is None or not all(found):
         return False
-    shape = line[: prefix.end].translate(DIGITS)
-    return all(line[: prefix.end].translate(DIGITS) == shape for line in head.splitlines())
+    return int(first[1] + first[2]) <= int(last[1] + last[2])
+
+
+def _of_one_carrier(head: bytes) -> bool:
+    """Whether all lines have the prefix of a common carrier, the same one but for digits, and run forwards in time."""
+    lines = head.splitlines()
+    prefix, last = match_prefix(lines[0].decode()), match_prefix(lines[-1].decode())
+    if prefix is None or last is None or not prefix.kernel or prefix.name not in _CARRIERS:
+        return False
+    if (prefix.time_ns or 0) > (last.time_ns or 0) or (
+        prefix.time_ns is None and (prefix.clock or "") > (last.clock or "")
+    ):
+        # It may be the turn of a month.
+        return False
+    shape = lines[0][: prefix.end].translate(DIGITS)
+    return all(line[: prefix.end].translate(DIGITS) == shape for line in lines)
 
 
 def processors() -> int:

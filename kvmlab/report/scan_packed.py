@@ -58,9 +58,9 @@ class Packed(Sequence[Report]):
         self._bare.append(len(report.records) <= 1 and report.kind not in RECURS)
         self._pages.append(report.kind is Kind.BAD_PAGE)
         self._open.append(report)
-        if len(self._open) == BLOCK:
-            self._blocks.append(_pack(self._open))
-            self._open = []
+        while len(self) > LISTED and len(self._open) >= BLOCK:
+            self._blocks.append(_pack(self._open[:BLOCK]))
+            del self._open[:BLOCK]
 
     @overload
     def __getitem__(self, at: int) -> Report: ...
@@ -72,7 +72,8 @@ class Packed(Sequence[Report]):
         if not -len(self) <= at < len(self):
             raise IndexError(at)
         block, nth = divmod(at % len(self), BLOCK)
-        return self._open[nth] if block == len(self._blocks) else self._block(block)[nth]
+        behind = block - len(self._blocks)
+        return self._block(block)[nth] if behind < 0 else self._open[behind * BLOCK + nth]
 
     def __iter__(self) -> Iterator[Report]:
         for packed in self._blocks:

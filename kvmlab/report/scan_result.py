@@ -150,8 +150,9 @@ def _joined(parts: Iterable[Scan]) -> pd.DataFrame:
 
 def positions_of(scan: Scan) -> Any:
     """Position of every row, then of every report, among all of the log."""
-    if not scan.reports:
-        return np.arange(len(scan.rows))
+    if not scan.reports or not len(scan.rows):
+        # What the tolerant parser has read alone stands in its order: that of printing, whatever that of the lines is.
+        return np.arange(len(scan))
     order = np.argsort(np.concatenate([scan.rows[:, r.LINE] + 1, first_lines(scan.reports)]), kind="stable")
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order))

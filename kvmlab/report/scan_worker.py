@@ -1,17 +1,11 @@
-"""A process that reads chunks of a file for another one: what it is asked and what it answers, over its pipes.
-
-It is started as a program of its own, not forked: the caller may have threads, and its main module is not run again.
-"""
+"""Reads chunks of a file in a process for another one, and says with each answer what it has learned since the last."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import pickle
-import signal
-import sys
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from kvmlab.report.fast_chunk import Found
 from kvmlab.report.fast_lexicon import Lexicon
@@ -22,15 +16,17 @@ from kvmlab.report.scan_text import FileText, NotPlain
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a chunk holds, and what the worker has learned since its last answer.
+    """What a chunk holds, and what its reader has learned since its last answer.
 
     Args:
+        reader: names the reader, whose numbers stand in the rows.
         found: rows, marks and what else an engine says; None if the text is none that it reads.
         base: the offset that they count from.
-        texts, types, tasks: new entries of its lexicon, which the numbers in the rows count on.
+        texts, types, tasks: new entries of its lexicon, which the numbers in the rows count.
         stacks: new stacks by their hash.
     """
 
+    reader: str
     found: Found | None
     base: int
     texts: list[str]
@@ -55,6 +51,7 @@ class Reader:
         self._text, self._room = FileText(path), _Room()
         self._texts = self._types = self._tasks = 0
         self._told: set[int] = set()
+        self._name = uuid4().hex
 
     def answer(self, lo: int, hi: int) -> Answer:
         """What a chunk holds, and what has been learned since the last answer."""
@@ -66,7 +63,8 @@ class Reader:
         stacks = {value: lexicon.traces[value] for value in set(lexicon.traces) - self._told}
         self._told.update(stacks)
         answer = Answer(
-            found, base, lexicon.texts[self._texts :], lexicon.types[self._types :], lexicon.tasks[self._tasks :],
+            self._name, found, base,
+            lexicon.texts[self._texts :], lexicon.types[self._types :], lexicon.tasks[self._tasks :],
             {value: [tuple(entry) for entry in stack] for value, stack in stacks.items()},
         )  # fmt: skip
         self._texts, self._types, self._tasks = len(lexicon.texts), len(lexicon.types), len(lexicon.tasks)
@@ -77,22 +75,24 @@ class Reader:
         self._text.close()
 
 
-def serve() -> None:
-    """Answers questions on standard input until it ends: first a path and the bytes of a chunk, then stretches."""
-    # An interrupt is for the process that asks; this one ends with its input.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    asked = sys.stdin.buffer
-    answers = os.fdopen(os.dup(1), "wb")
-    # Whatever is printed is no answer.
-    os.dup2(2, 1)
-    reader = Reader(*pickle.load(asked))
-    while True:
-        try:
-            lo, hi = pickle.load(asked)
-        except EOFError:
-            return
-        pickle.dump(reader.answer(lo, hi), answers, 5)
-        answers.flush()
+# The reader of this process; it serves one scan.
+_readers: dict[str, Reader] = {}
+
+
+def read_chunk_of(scan: str, path: str, chunk: int, lo: int, hi: int) -> Answer:
+    """What a chunk of a file holds, read in this process by a reader that is kept for the next one.
+
+    Args:
+        scan: names the scan; each process learns anew for each.
+        path: the file.
+        chunk: bytes of a chunk.
+        lo, hi: the chunk; later calls ask for later ones.
+    """
+    if scan not in _readers:
+        while _readers:
+            _readers.popitem()[1].close()
+        _readers[scan] = Reader(path, chunk)
+    return _readers[scan].answer(lo, hi)
 
 
 class _Room:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from kvmlab.report.details import Detail, match_detail
+from kvmlab.report.interleave import Waiting
 from kvmlab.report.lines import LINE_LENGTH, PAGE_PARTS, Line, Part, classify
 from kvmlab.report.open_splat import TEXT_LIMIT, OpenSplat, Splat, is_bottom
-from kvmlab.report.records import Kind
-from kvmlab.report.rest import read_rest
+from kvmlab.report.records import CpuLine, Kind
+from kvmlab.report.rest import read_rest, rejoined
 from kvmlab.report.titles import Title
 from kvmlab.text.record import Record, Role
 
@@ -45,7 +46,9 @@ _BEHIND_REASON = frozenset({Part.MEMCG, Part.BAD_FLAGS, Part.OWNER})
 # Kinds that print more behind their call trace: modules, an end marker, a summary, a panic.
 _GOES_ON = frozenset({Kind.OOPS, Kind.BUG, Kind.WARNING, Kind.REFCOUNT, Kind.LIST_CORRUPTION})
 # Kinds whose text stands behind the line of a warning where kernels print it last: the text says more.
-_SPEAKS_FOR_WARNING = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT})
+_SPEAKS_FOR_WARNING = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT, Kind.SOFT_LOCKUP})
+# Kinds that a text turns into, which stands before their line and has no kind of its own.
+_SAYS_MORE = frozenset({Kind.BUG, Kind.OOPS, Kind.WARNING})
 _TEXT_FIRST = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT, Kind.OTHER})
 _DIES = frozenset({Kind.OOPS, Kind.BUG, Kind.LIST_CORRUPTION, Kind.KASAN})
 
@@ -80,7 +83,7 @@ def find_splats(records: Iterable[Record], order: Sequence[int] | None = None) -
             yield from done
             done.clear()
     for stream in streams.values():
-        stream.close()
+        stream.end()
     yield from done
 
 
@@ -98,6 +101,7 @@ class _Stream:
         self.open: OpenSplat | None = None
         self.before: Record | None = None
         self.rule: Line | None = None
+        self.waiting = Waiting()
 
     def feed(self, index: int, record: Record) -> None:
         """Reads one record."""
@@ -105,7 +109,9 @@ class _Stream:
             text = record.text[:LINE_LENGTH].strip("= ")
             if self.open is not None and record.role not in (Role.BLANK, Role.FIELD) and text:
                 detail = match_detail(text)
-                if detail is not None and _belongs(self.open, detail):
+                if (joined := rejoined(self.open, text)) is not None:
+                    self.open.add(Line(index, record, self.open.last.part, joined, rest=True))
+                elif detail is not None and _belongs(self.open, detail):
                     self.open.add(Line(index, record, Part.DETAIL, detail))
                 else:
                     self._foreign(Line(index, record, Part.OTHER))
@@ -121,6 +127,9 @@ class _Stream:
             splat.add(line)
             self.before = record
             return
+        if self.waiting.splats:
+            self._turn(line)
+        splat = self.open
         if line.part in _BEGINS:
             self._begin(line)
         elif splat is not None and _accepts(splat, line):
@@ -151,6 +160,26 @@ class _Stream:
         if splat is not None and splat.is_report:
             self.done.append(splat.close(self.caller))
 
+    def end(self) -> None:
+        """Ends all that this caller printed."""
+        self.close()
+        self._close_all(self.waiting.splats)
+
+    def _close_all(self, splats: Iterable[OpenSplat]) -> None:
+        self.done += [splat.close(self.caller) for splat in splats if splat.is_report]
+
+    def _turn(self, line: Line) -> None:
+        """Goes on with a report that another one broke into, if a line is of it."""
+        self._close_all(self.waiting.ended(self.open, line.index))
+        splat = self.waiting.take(self.open, line) if self.waiting.splats else None
+        if splat is None:
+            return
+        if self.open is not None and Part.CPU not in self.open.seen:
+            self.waiting.put(self.open)
+            self.open = None
+        self.close()
+        self.open = splat
+
     def _read(self, index: int, record: Record) -> Line:
         text = record.text[:LINE_LENGTH].strip()
         splat = self.open
@@ -170,11 +199,17 @@ class _Stream:
             told = splat.kind is Kind.WARNING and row.kind in _SPEAKS_FOR_WARNING
             if told or (splat.title is None and not row.late):
                 splat.title, splat.found, splat.kind = row, found, row.kind
+            elif splat.kind is Kind.OTHER and row.kind in _SAYS_MORE:
+                splat.kind = row.kind
+            behind = splat.had_trace
             splat.add(line)
-            if row.late:
+            if row.late or behind:
                 splat.reopen()
             return
         rule = self.rule
+        if self.caller is None and splat is not None and self.waiting.holds_back(splat, row):
+            self.open = None
+        self.waiting.broken = False
         self.close()
         self.open = splat = OpenSplat(title=row, found=found, kind=row.kind)
         if rule is not None and row.framed:
@@ -201,7 +236,7 @@ class _Stream:
         kind = Kind.FRAGMENT
         if line.part is Part.PAGE:
             kind = Kind.PAGE_DUMP
-        elif line.part is Part.CPU and self.before is not None:
+        elif line.part is Part.CPU and line.data.comm is not None and self.before is not None:
             # `dump_stack()` begins with this line; with other messages before it, no head is missing.
             kind = Kind.OTHER
         self.open = OpenSplat(kind=kind)
@@ -229,7 +264,7 @@ def _belongs(splat: OpenSplat, detail: Detail) -> bool:
     """Whether a line that reads like prose is a report's: dots right behind it, or what names its next trace."""
     if detail.name == "elided":
         return not splat.pending
-    return detail.names and splat.talks and splat.last.record.prefix is None
+    return splat.talks and (detail.name == "kasan_object" or (detail.names and splat.last.record.prefix is None))
 
 
 def _is_repeat(splat: OpenSplat, line: Line) -> bool:
@@ -262,8 +297,11 @@ def _continues(splat: OpenSplat, row: Title) -> bool:
             return splat.ended and splat.kind in row.after
         if Part.CUT_HERE in splat.seen and splat.in_title:
             return not row.single and row.page != "before"
+        if Kind.FRAGMENT in row.after and splat.kind is Kind.FRAGMENT:
+            # parisc prints the call trace first, and then what happened.
+            return splat.lines[0].part is Part.TRACE and not splat.pending
         return _may_be_cut_here(splat) and Kind.PAGE_DUMP in row.after
-    return splat.kind in row.after and (row.late or splat.in_title)
+    return splat.kind in row.after and (row.late or splat.in_title or splat.in_text)
 
 
 def _may_go_on(splat: OpenSplat) -> bool:
@@ -294,6 +332,8 @@ def _accepts(splat: OpenSplat, line: Line) -> bool:
         return True
     if part in _ONCE and part in splat.seen:
         return False
+    if part is Part.CPU and _of_another(splat, line.data):
+        return False
     if splat.ended:
         return part in _DEAD and splat.kind in _DIES
     if part is _TRACE:
@@ -306,6 +346,14 @@ def _accepts(splat: OpenSplat, line: Line) -> bool:
     if part in _TAIL:
         return not splat.closed_trace or _may_go_on(splat)
     return not splat.had_trace or not splat.entries
+
+
+def _of_another(splat: OpenSplat, line: CpuLine) -> bool:
+    """Whether a CPU line is of another CPU and task than the title of a warning names."""
+    found = None if splat.found is None or splat.kind is not Kind.WARNING else splat.found.groupdict()
+    if not found or None in (found.get("cpu"), found.get("pid"), line.cpu, line.pid):
+        return False
+    return (int(found["cpu"]), int(found["pid"])) != (line.cpu, line.pid)
 
 
 def _is_bottom(line: Line) -> bool:

@@ -64,16 +64,19 @@ class StackLine:
         return tuple(item for item in self.items if isinstance(item, Entry))
 
 
-_HEADER = re.compile(r"(?P<word>Call [Tt]race|Backtrace):(?P<rest>.*)", re.DOTALL)
+# alpha and arc have words of their own.
+_HEADER = re.compile(r"(?:(?:Call [Tt]race|Backtrace):(?P<rest>.*)|(?:Stack )?Trace:\s*)", re.DOTALL)
 _MARKER = re.compile(
     r"<{1,2}(?P<close>/)?(?P<stack>TASK|IRQ|EOI|SOFTIRQ|NMI|EOE|NULL|ENTRY(?:_TRAMPOLINE)?|UNKNOWN|#[A-Z]{2}|#VC2)>{1,2}\s*"
 )
 _CLOSING = {"EOI": "IRQ", "EOE": "NMI"}
 _ADDRESS = r"\[<?(?:[0-9a-f]{8,16}|\(_*ptrval_*\)|\s*\(null\))>?\]"
-# One or two addresses in brackets (two on ppc: stack pointer and return address).
-_PREFIX = re.compile(rf"(?P<paren>\()?(?P<first>{_ADDRESS})\s*(?P<second>{_ADDRESS})?\s*")
+# One or two addresses in brackets (two on ppc: stack pointer and return address, the latter bare in its debugger).
+_PREFIX = re.compile(
+    rf"(?P<paren>\()?(?P<first>{_ADDRESS})\s*(?P<second>{_ADDRESS}|[0-9a-f]{{16}}(?=\s[A-Za-z_.][\w.]*\+0x))?\s*"
+)
 _SPARC = re.compile(r"\[(?P<address>[0-9a-f]{8,16}) :\s*(?P<rest>.*?)\s*\]?")
-_SPARC_CALLER = re.compile(r"Caller\[(?P<address>[0-9a-f]{8,16})\]: (?P<rest>.*)")
+_SPARC_CALLER = re.compile(r"Caller\[(?P<address>[0-9a-f]{8,16})\]: +(?P<rest>.*)")
 _SYMBOL = r"(?:[A-Za-z_.$](?:[\w.$]|::)*(?<![.:])|0x[0-9a-f]{1,16})"
 _PLACE = r"\+0x(?P<off>[0-9a-f]{1,16})/0x(?P<size>[0-9a-f]{1,16})"
 _ENTRY = re.compile(
@@ -86,7 +89,9 @@ _ODD_ENTRY = re.compile(
     rf"{_PLACE}(?P<tail>(?:[\s)].*)?)",
     re.DOTALL,
 )
-_MODULE = re.compile(r"\[(?P<module>[\w-]{1,64})(?: (?P<build>[0-9a-f]{40}))?\]")
+# OpenWrt, whose kernels have no symbols, prints where the module lies.
+_AT = r"(?:@[0-9a-f]{8,16}\+0x[0-9a-f]{1,16})?"
+_MODULE = re.compile(rf"\[(?P<module>[\w-]{{1,64}}){_AT}(?: (?P<build>[0-9a-f]{{40}}))?\]")
 _FILE = r"[\w./+~-]{1,256}\.[a-zA-Z]{1,4}:\d{1,7}(?::\d{1,5})?"
 _FILE_ENTRY = re.compile(_FILE)
 _DECODED_ITEM = rf"(?:{_FILE}(?= |\))|\?\?:\?|\(discriminator \d{{1,6}}\))"
@@ -94,15 +99,20 @@ _DECODED = re.compile(rf"\((?P<files>{_DECODED_ITEM}(?: +{_DECODED_ITEM})*+) *\)
 _SYZKALLER = re.compile(rf"(?P<file>{_FILE})(?P<inline> \[inline\])?")
 _ADDR2LINE = re.compile(rf"(?:at )?(?P<file>{_FILE})(?: \(discriminator \d{{1,6}}\))?")
 _INLINED_BY = re.compile(rf"\(inlined by\) (?P<sym>{_SYMBOL}) at (?P<file>{_FILE})(?: \(discriminator \d{{1,6}}\))?")
+# What early symbolizers of fuzzers made of it: the function that was inlined stands last.
+_INLINED_OLD = re.compile(
+    rf"\[<\s{{1,8}}inlined?\s{{1,8}}>\]\s(?P<unrel>\? )?(?:{_SYMBOL}{_PLACE}\s)?(?P<sym>{_SYMBOL})\s(?P<file>{_FILE})"
+)
 _INFO = re.compile(r"\((?P<info>[A-Z]{1,4}|unreliable|L)\)")
 _ARM = re.compile(
     rf"(?P<a1>{_ADDRESS} ?)?"
-    rf"(?:\((?P<f>[^()\s]+)(?: \[(?P<fmod>[\w-]+)\])?\)|(?P<f2>{_SYMBOL})(?: \[(?P<fmod2>[\w-]+)\])?) "
-    rf"from (?P<a2>{_ADDRESS} ?)?\(?(?P<g>{_SYMBOL})(?:{_PLACE})?(?: \[(?P<gmod>[\w-]+)\])?\)?"
+    rf"(?:\((?P<f>[^()\s]+)(?: \[(?P<fmod>[\w-]+){_AT}\])?\)|(?P<f2>{_SYMBOL})(?: \[(?P<fmod2>[\w-]+){_AT}\])?) "
+    rf"from (?P<a2>{_ADDRESS} ?)?\(?(?P<g>{_SYMBOL})(?:{_PLACE})?(?: \[(?P<gmod>[\w-]+){_AT}\])?\)?"
 )
 # arm without CONFIG_KALLSYMS.
 _ARM_BARE = re.compile(r"Function entered at \[<(?P<a1>[0-9a-f]{8,16})>\] from \[<(?P<a2>[0-9a-f]{8,16})>\]")
 _NO_MODULE = re.compile(r"[0-9a-f]{8}|[0-9a-f]{16}")
+_FROM_USER = re.compile(r"0x[0-9a-f]{8}")
 _ARM_PART = re.compile(rf"(?P<sym>{_SYMBOL})(?:{_PLACE})?")
 # x86-64 of 2.6.17 and before: several entries a line, decimal offsets.
 _OLD_64 = re.compile(
@@ -115,6 +125,10 @@ _OLD_32 = re.compile(
 )
 # What klogd makes of an address, in front of what the kernel printed.
 _KLOGD = re.compile(r"\[:?[\w.:]{1,128}(?:[+-]\d{1,10}/(?:-?\d{1,10}))\]\s*")
+_KLOGD_ITEM = re.compile(
+    r"\[(?::?(?P<module>[\w-]{1,64}):)?(?P<sym>[A-Za-z_][\w.]{1,127})\+(?P<off>\d{1,7})/(?P<size>\d{1,7})\]\s*"
+)
+_KLOGD_ROW = re.compile(r"(?:\[(?::?[\w-]{1,64}:)?[A-Za-z_][\w.]{1,127}\+\d{1,7}/\d{1,7}\]\s*){1,16}")
 _SEVERAL = re.compile(
     rf"(?:{_ADDRESS}\s*(?:\? )?{_SYMBOL}\+0x[0-9a-f]{{1,16}}/0x[0-9a-f]{{1,16}}(?:\s\[[\w-]{{1,64}}\])?\s*){{2,32}}"
 )
@@ -130,7 +144,7 @@ def match_header(text: str) -> str | None:
     ('', None)
     """
     found = _HEADER.fullmatch(text)
-    return None if found is None else found["rest"].strip()
+    return None if found is None else (found["rest"] or "").strip()
 
 
 def match_stack_line(text: str, inside: bool = False) -> StackLine | None:
@@ -160,7 +174,7 @@ def match_stack_line(text: str, inside: bool = False) -> StackLine | None:
         else:
             break
         rest = rest[found.end() :]
-    if rest.startswith("[") and (found := _KLOGD.match(rest)):
+    if rest.startswith("[") and not _KLOGD_ROW.fullmatch(rest) and (found := _KLOGD.match(rest)):
         rest = rest[found.end() :]
     if not rest:
         return StackLine(tuple(items), True) if items else None
@@ -174,10 +188,10 @@ def match_stack_line(text: str, inside: bool = False) -> StackLine | None:
 
 
 def _entries(rest: str, inside: bool) -> tuple[tuple[Entry, ...], bool] | None:
-    if " from " in rest and (arm := _arm(rest)) is not None:
+    if " from " in rest and (arm := _arm(rest, inside)) is not None:
         return arm, True
     if (found := _SPARC.fullmatch(rest)) or (found := _SPARC_CALLER.fullmatch(rest)):
-        if not found["rest"]:
+        if not found["rest"] or found["rest"] == "(null)":
             return (), True
         inner = _one(found["rest"], True, hex_number(found["address"]))
         return None if inner is None else ((inner[0],), True)
@@ -200,6 +214,13 @@ def _entries(rest: str, inside: bool) -> tuple[tuple[Entry, ...], bool] | None:
             entry = replace(entry, reliable=False)
         unresolved = inside and shown.startswith("[<") and entry.function.startswith("0x")
         return (entry,), entry.offset is not None or found["second"] is not None or unresolved
+    if _KLOGD_ROW.fullmatch(rest):
+        items = _KLOGD_ITEM.finditer(rest)
+        return tuple(
+            Entry(item["sym"], int(item["off"]), int(item["size"]), item["module"], address=None) for item in items
+        ), True
+    if found := _INLINED_OLD.fullmatch(rest):
+        return (Entry(found["sym"], source=(found["file"],), inlined=True, reliable=found["unrel"] is None),), True
     if found := _INLINED_BY.fullmatch(rest):
         return (Entry(found["sym"], source=(found["file"],), inlined=True),), True
     inner = _one(rest, inside, None)
@@ -281,7 +302,7 @@ def _tail(text: str, placed: bool) -> _Tail | None:
     return None
 
 
-def _arm(rest: str) -> tuple[Entry, ...] | None:
+def _arm(rest: str, inside: bool) -> tuple[Entry, ...] | None:
     if found := _ARM_BARE.fullmatch(rest):
         pair = (found["a1"], False), (found["a2"], True)
         return tuple(Entry(f"0x{a}", address=hex_number(a), caller=caller) for a, caller in pair)
@@ -289,7 +310,9 @@ def _arm(rest: str) -> tuple[Entry, ...] | None:
     if found is None:
         return None
     callee = _ARM_PART.fullmatch(found["f"] or found["f2"])
-    if callee is None or (found["a1"] is None and found["off"] is None):
+    # A program has no symbols: in a trace, the entry from it ends in its bare address.
+    placed = found["a1"] is not None or found["off"] is not None or (inside and _FROM_USER.fullmatch(found["g"]))
+    if callee is None or not placed:
         return None
     a1, a2 = (hex_number((found[g] or "").strip("[<>] ")) for g in ("a1", "a2"))
     return (

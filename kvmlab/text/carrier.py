@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from itertools import islice
+from itertools import islice, pairwise
 
 from kvmlab.text.prefix import match_prefix
 
@@ -20,6 +20,9 @@ _TELLING = re.compile(
 _FEW = 400
 # A level may stand between the carrier and the message, another one on each line.
 _LEVEL = re.compile(r"(?:kern *: *\w+ *: |<\d{1,3}>)$")
+# Lines with numbers in front, and how many of them must follow each other.
+_NUMBERED = re.compile(r"[ \t]{0,12}(\d{1,9})([ \t:.)|\]>-]{1,6})")
+_NUMBERS, _NEARLY = 5, 0.9
 _DIGITS = re.compile(r"\d+")
 _REACH = 160
 
@@ -44,23 +47,46 @@ def learn_carrier(rows: Iterable[str]) -> re.Pattern[str] | None:
             continue
         seen[_DIGITS.sub("0", text[: stamp.start()])] += 1
     if not seen:
-        return _without_stamp(first)
+        return _numbers(first) or _without_stamp(first)
     common, count = seen.most_common(1)[0]
     if count < _ENOUGH or count < _SHARE * seen.total() or common.strip(" >|") == "":
         return None
     return re.compile(_DIGITS.sub(r"\\d+", re.escape(common)))
 
 
+def _numbers(rows: list[str]) -> re.Pattern[str] | None:
+    """What stands before the messages if somebody has numbered the lines.
+
+    >>> _numbers(["  9 | a", " 10 |  b", " 11 | c", " 12 | d", " 13 | e"]).match(" 14 |  f").end()
+    6
+    """
+    found = [_NUMBERED.match(text) for text in rows]
+    numbers = [int(one[1]) for one in found if one]
+    steps = sum(b == a + 1 for a, b in pairwise(numbers))
+    if len(numbers) < max(_NUMBERS, _NEARLY * len(rows)) or steps < _NEARLY * (len(numbers) - 1):
+        return None
+    prefixes = [prefix for text in rows[:_NUMBERS] if (prefix := match_prefix(text))]
+    if any(not name.startswith("line_number") for prefix in prefixes for name in prefix.rows):
+        # The table knows what stands behind the numbers.
+        return None
+    tails = [one[2] for one in found if one and len(one[0]) < len(one.string.rstrip())]
+    least, most = min(tails, default=""), max(tails, default="")
+    behind = "".join(a for k, a in enumerate(least) if most.startswith(least[: k + 1]))
+    return re.compile(rf"[ \t]*\d+{re.escape(behind)}") if behind else None
+
+
 def _without_stamp(rows: list[str]) -> re.Pattern[str] | None:
     heads: Counter[str] = Counter()
-    for text in rows:
+    # A text may hold what other loggers have written, too.
+    strange = [text for text in rows if not match_prefix(text)]
+    for text in strange:
         found = _TELLING.search(text)
         head = _LEVEL.sub("", text[: found.start()]) if found else ""
-        if head.strip(" >|\t*-") and not match_prefix(text):
+        if head.strip(" >|\t*-"):
             heads[_DIGITS.sub("0", head)] += 1
     if not heads:
         return None
     common, count = heads.most_common(1)[0]
     pattern = re.compile(_DIGITS.sub(r"\\d+", re.escape(common)))
-    alike = sum(pattern.match(text) is not None for text in rows)
-    return pattern if count >= _ENOUGH and alike >= _SHARE * len(rows) else None
+    alike = sum(pattern.match(text) is not None for text in strange)
+    return pattern if count >= _ENOUGH and alike >= _SHARE * len(strange) else None

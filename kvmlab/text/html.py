@@ -10,8 +10,13 @@ from html import unescape
 from kvmlab.text.charset import charset_decoder
 from kvmlab.text.lines import Lines, Stretch
 
-_IS_HTML = re.compile(rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!doctype html|<html|<head|<body|<!-- )", re.IGNORECASE)
-_HAS_HTML = re.compile(rb"<(?:html|body|pre)\b", re.IGNORECASE)
+# A page, or a piece that somebody has cut out of one.
+_PIECE = rb"(?:pre|table|div|p|ul|ol|article|section|blockquote)"
+_IS_HTML = re.compile(
+    rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!doctype html|<html|<head|<body|<!-- |<" + _PIECE + rb"(?: [^<>\n]{0,400})?>)",
+    re.IGNORECASE,
+)
+_HAS_HTML = re.compile(rb"<(?:html|body|pre)\b|</" + _PIECE + rb">", re.IGNORECASE)
 # What may begin a new row or change how line breaks count; lengths are bounded, so that nothing is scanned twice.
 _TOKEN = re.compile(
     rb"<!--|<(script|style)\b[^<>]{0,4000}>|<(/?)(br|p|div|tr|li|pre|textarea|table|h[1-6]|blockquote|hr|dt|dd|ul|ol|title|body)\b([^<>]{0,4000})>"

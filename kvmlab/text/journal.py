@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import re
 from array import array
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from kvmlab.text.columns import Columns, columns_of
+from kvmlab.text.documents import entries_of, is_list, is_loki, list_fields, loki_entries, loki_fields
 from kvmlab.text.lines import Lines, Stretch
 from kvmlab.text.prefix import match_prefix
 
@@ -32,7 +34,10 @@ _VERBOSE = re.compile(rb"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* \S{1,8}
 _VERBOSE_FIELD = re.compile(rb"(?m)^\s+([A-Z_][A-Z0-9_]*)=(.*)$")
 _MESSAGES = ("MESSAGE", "message", "msg", "log", "text", "line")
 _TIMES = ("_SOURCE_MONOTONIC_TIMESTAMP", "__MONOTONIC_TIMESTAMP")
-_CLOCKS = ("__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "@timestamp", "timestamp", "time", "ts")
+_CLOCKS = (
+    "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "@timestamp", "timestamp", "time", "ts", "_time", "dt",
+    "datetime", "date",
+)  # fmt: skip
 _HOSTS = ("_HOSTNAME", "hostname", "host")
 _PROGRAMS = ("SYSLOG_IDENTIFIER", "_COMM", "ident", "tag", "program")
 # How a line begins that a syslog daemon has written.
@@ -47,6 +52,8 @@ def fields_stretch(lines: Lines) -> tuple[str, Stretch] | None:
         return None
     start = lines.encoding.bom
     head = data[start : start + 4096].lstrip()
+    if is_list(data, start):
+        return "json", _rows_of(data, _items(lines), _list_row)
     # journalctl -o json-sse and json-seq, and the lists that LAVA writes, put something in front of each object.
     if _OBJECT.match(head):
         return _json(lines)
@@ -65,11 +72,16 @@ def fields_stretch(lines: Lines) -> tuple[str, Stretch] | None:
 def _json(lines: Lines) -> tuple[str, Stretch] | None:
     data = lines.data
     first = data[lines.starts[0] : lines.starts[1]]
+    if is_loki(data):
+        return "json", _rows_of(data, loki_entries(data), _loki_row)
     names = {m[1] for m in _FIELD.finditer(data, 0, lines.starts[min(len(lines), _SAMPLE_LINES)])}
     if not names.intersection(name.encode() for name in _MESSAGES):
         return None
     journal = bool(names & {b"MESSAGE", b"_TRANSPORT", b"__REALTIME_TIMESTAMP"})
     kind = "journal-json" if journal else "dmesg" if b"pri" in names and b"msg" in names else "json"
+    message = next(name.encode() for name in _MESSAGES if name.encode() in names)
+    if entries := entries_of(data, message):
+        return kind, _rows_of(data, entries, _json_row)
     rows = array("Q")
     if _FIELD.search(first):
         for number in range(1, len(lines) + 1):
@@ -95,13 +107,38 @@ def _table(lines: Lines, columns: Columns) -> Stretch:
         fields = columns.fields(raw)
         return _row(fields) if fields else raw.decode("utf-8", "backslashreplace")
 
-    data, rows = lines.data, array("Q")
-    starts = columns.rows(lines)
+    return _rows_of(lines.data, columns.rows(lines), row)
+
+
+def _rows_of(data: bytes, starts: Sequence[int], row: Callable[[bytes], str]) -> Stretch:
+    """Entries as rows, with further ones for the lines of their messages.
+
+    Args:
+        data: the text.
+        starts: where the entries begin.
+        row: what an entry is as a line, with line feeds in it where its message has some.
+    """
+    rows = array("Q")
     for start, stop in pairwise([*starts, len(data)]):
         rows.append(start)
-        if data.count(b"\n", start, stop) > 1:
+        if data.count(b"\n", start, stop) > 1 or data.find(b"\\n", start, stop) >= 0:
             rows.extend([stop] * _further(row(data[start:stop])))
     return Stretch(0, len(data), row, rows)
+
+
+def _items(lines: Lines) -> array[int]:
+    """Where the entries of a list begin."""
+    return array("Q", [0, *(at for at in lines.starts[1:-1] if lines.data.startswith(b"- ", at))])
+
+
+def _list_row(raw: bytes) -> str:
+    fields = list_fields(raw)
+    return _row(fields) if any(name in fields for name in _MESSAGES) else raw.decode("utf-8", "backslashreplace")
+
+
+def _loki_row(raw: bytes) -> str:
+    fields = loki_fields(raw)
+    return _row(fields) if fields else raw.decode("utf-8", "backslashreplace")
 
 
 def _further(text: str) -> int:

@@ -51,7 +51,8 @@ PAIRS: tuple[Pair, ...] = (
     Pair(
         "words of struct page",
         rf"(?:raw|head): {_HEX}{{8}}",
-        rf"{_HEX}{{8,16}}$",
+        # Four words of 16 digits fill a line.
+        rf"^(?!.*(?:raw|head):(?: {_HEX}{{16}}){{4}}$).*{_HEX}{{8,16}}$",
         rf"{_HEX}{{4,16}}(?: {_HEX}{{8,16}})*\s*$",
         ("raw: 0017ffffc0040001 dead000000000100 dead000000000122", "0000000000000000"),
     ),

@@ -23,6 +23,7 @@ REACH = 1200
 _HOT = (
     r"\[ *(\d{1,12})\.(\d{6})\](?:\[ *([TC]\d{1,10})\])? "
     r"(?!\[ *[TC]\d| ?[IWECDN.-]?(?:\[(?:\d{1,3}: |pid:)|\(\d{1,3}\)\[)|<[0-7]>"
+    r"| ?(?:\[(?:c\d{1,2}\]|\d{4}[:-])|\(CPU:\d|c\d{1,2}(?: |$))"
     r"|kernel: |[A-Za-z0-9][\w.-]{0,63} (?:kernel: |[\w.()@/-]{1,64}\[\d))"
 )
 HOT, HOT_BYTES = re.compile(_HOT), re.compile(_HOT.encode())
@@ -64,6 +65,11 @@ class Prefix:
         return "+".join(self.rows)
 
 
+# A further record of a list of modules: it has no shape of its own, but nothing else looks like it behind a prefix.
+_FURTHER = re.compile(
+    r" ?(?=(?:[^_ ]{0,60}[_ ]){3})(?=[^_]{0,60}_)[a-z0-9][\w-]{0,60}(?:\([A-Z]+[+-]?\))?"
+    r"(?: [a-z0-9][\w-]{0,60}(?:\([A-Z]+[+-]?\))?){3,200}(?: \[last unloaded: [^\]]{0,80}\])? ?$"
+)
 _COMPILED = {row.name: re.compile(row.pattern) for row in ROWS}
 
 
@@ -71,7 +77,7 @@ _STAGES = tuple(Stage)
 _AFTER_CARRIER = (Stage.LEVEL, Stage.TIME, Stage.CALLER)
 _CARRIER, _CALLER = Stage.CARRIER, Stage.CALLER
 _INNER = frozenset({Stage.LEVEL, Stage.TIME})
-_UNKNOWN = Row("unknown_carrier", Stage.CARRIER, "", "", "", "", whole=True)
+_UNKNOWN = Row("unknown_carrier", Stage.CARRIER, "", "", "", "")
 
 
 @cache
@@ -128,7 +134,8 @@ def _one(line: str, at: int, stop: int, stage: Stage) -> tuple[re.Match[str], Ro
 
 
 def _prefix(line: str, rows: list[Row], found: dict[str, str], at: int) -> Prefix | None:
-    if not rows or (rows[0].whole and all(row.whole for row in rows) and not has_shape(line, at)):
+    bare = bool(rows) and rows[0].whole and all(row.whole for row in rows)
+    if not rows or (bare and not (has_shape(line, at) or _FURTHER.match(line, at))):
         return None
     # A caller column alone is a prefix only with CONFIG_PRINTK_TIME off.
     if rows[0].stage is _CALLER and not (rows[0].name == "caller" and line[at : at + 1] == " "):

@@ -278,6 +278,15 @@ ROWS: tuple[Row, ...] = (
         "BUG: Bad page state",
         whole=True,
     ),
+    # grabserial: time since its start, and since the line before.
+    Row(
+        "clock_delta",
+        Stage.CARRIER,
+        "[",
+        r"\[ {0,5}\d{1,7}\.\d{6} {1,5}\d{1,7}\.\d{6}\] ",
+        "[0.030000 0.000012] [ 1000.141671] page_type: 0xf2(table)",
+        "page_type: 0xf2(table)",
+    ),
     Row(
         "clock_iso",
         Stage.CARRIER,
@@ -361,6 +370,14 @@ ROWS: tuple[Row, ...] = (
         "BUG: Bad page state",
     ),
     Row(
+        "wall_before",
+        Stage.CARRIER,
+        "[",
+        rf"\[(?P<clock>\d{{8}}_{_HMS})\](?=\[ *\d)",
+        "[20250617_10:11:12][  341.141632s][pid:811,cpu2,surfaceflinger]BUG: Bad page state",
+        "BUG: Bad page state",
+    ),
+    Row(
         "pri",
         Stage.LEVEL,
         "<",
@@ -429,9 +446,18 @@ ROWS: tuple[Row, ...] = (
         "seconds_cpu",
         Stage.TIME,
         "[",
-        rf"\[ *{_SEC}(?:@\d{{1,4}}|s)\]",
+        # Where interrupts are off, or a timer is behind, newer ones say so by a letter.
+        rf"\[ *{_SEC}(?:@\d{{1,4}}|s)\](?:[-d](?= ))?",
         "[    0.000000@0] Booting Linux on physical CPU 0x0",
         "Booting Linux on physical CPU 0x0",
+    ),
+    Row(
+        "dmesg_wall",
+        Stage.TIME,
+        "[",
+        rf"\[ *{_SEC} / (?P<clock>\d\d-\d\d {_HMS}\.\d{{1,9}})\](?:\[\d{{1,2}}\])?",
+        "[  341.141632 / 06-17 10:11:12.345][2] BUG: Bad page state",
+        "BUG: Bad page state",
     ),
     # The kernel's time of which a console dropped characters: it cannot be told how many, so no time is read.
     Row(
@@ -454,7 +480,7 @@ ROWS: tuple[Row, ...] = (
         "dmesg_cut_within",
         Stage.TIME,
         "[",
-        r"\[ *(?:\d{1,12}\.(?:\d{3,5})?|\.\d{6})\](?= |\[)",
+        r"\[ *(?:\d{1,12}\.(?:\d{3,5})?|\.\d{6}|\d{6,18})\](?= |\[)",
         "[252080.14132] BUG: Bad page state",
         "BUG: Bad page state",
         whole=True,
@@ -474,6 +500,24 @@ ROWS: tuple[Row, ...] = (
         "< ",
         r" ?<(?P<pri>[0-7])>",
         "[  100.000001] <1>BUG: Bad page state",
+        "BUG: Bad page state",
+    ),
+    Row(
+        "wall_behind",
+        Stage.CALLER,
+        "[ ",
+        rf" ?\[(?P<clock>\d{{4}}[:-]\d\d[:-]\d\d[ T_]{_HMS}(?:\.\d{{1,9}})?)\]",
+        "[  341.141632][2025:06:17 10:11:12] BUG: Bad page state",
+        "BUG: Bad page state",
+    ),
+    # The CPU, or the CPU and the task; what begins so may also be a row of bytes.
+    Row(
+        "caller_cpu",
+        Stage.CALLER,
+        " c[(",
+        r" {0,2}(?:c\d{1,2}(?: {2,7}\d{1,7})?(?= |$)(?! [0-9a-f]{2}(?: |$))|\[c\d{1,2}\]"
+        r"|\(CPU:\d{1,3}-pid:\d{1,7}:[^()]{1,32}\))",
+        "[  341.141632] c2     811 BUG: Bad page state",
         "BUG: Bad page state",
     ),
     Row(

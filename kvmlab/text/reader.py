@@ -12,6 +12,7 @@ from kvmlab.text.blocks import log_blocks, mail_blocks
 from kvmlab.text.carrier import learn_carrier
 from kvmlab.text.charset import charset_decoder, is_utf8
 from kvmlab.text.clean import clean
+from kvmlab.text.documents import log_in_string, unescaped
 from kvmlab.text.encoding import looks_binary
 from kvmlab.text.finish import finish, kind_of_log
 from kvmlab.text.html import html_stretch
@@ -66,6 +67,10 @@ def read_text(source: Source | Openable, *, limit: int = DEFAULT_LIMIT) -> Text:
 
 def _read(source: Source, limit: int, depth: int, leaf: Leaf | None) -> Text:
     """Read a source; `leaf`: the mail part that it was."""
+    if depth < _PART_DEPTH and (inner := log_in_string(source.data)) is not None:
+        inside = open_source(inner, limit=limit)
+        packed = (*source.compression, "json", *inside.compression)
+        return _read(replace(source, data=inside.data, compression=packed), limit, depth + 1, leaf)
     lines = Lines(source.data)
     declared = leaf.charset if leaf else None
     html = leaf is not None and leaf.content_type == "text/html"
@@ -80,6 +85,8 @@ def _read(source: Source, limit: int, depth: int, leaf: Leaf | None) -> Text:
         return _read_log(source, Lines(source.data, lines.encoding, [fields[1]]), fields[0])
     if sections := mails_in(lines):
         return _read_mails(source, lines, sections, limit, depth)
+    if depth < _PART_DEPTH and lines.encoding.unit == 1 and (plain := unescaped(source.data)) is not None:
+        return _read(replace(source, data=plain, compression=(*source.compression, "escapes")), limit, depth + 1, leaf)
     if not is_utf8(declared) and not source.compression:
         whole = Stretch(0, len(source.data), charset_decoder(declared))
         return _read_log(source, Lines(source.data, lines.encoding, [whole]), None)

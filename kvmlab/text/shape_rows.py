@@ -45,7 +45,9 @@ SHAPES: tuple[Shape, ...] = (
     Shape("slub", r"BUG \S{1,64} \((?:Not tainted|Tainted)", "BUG kmalloc-64 (Tainted: G    B  ): Poison overwritten"),
     Shape(
         "subsystem",
-        r"(?:pagealloc: (?:memory corruption|single bit)|usercopy: Kernel memory |UBSAN: \S+ in \S+:\d"
+        r"(?:pagealloc: (?:memory corruption|single bit)|usercopy: Kernel memory |UBSAN: \S.{0,60} in \S+:\d"
+        r"|unchecked MSR access error: |irq \d{1,6}: nobody cared |sysfs: cannot create duplicate |kobject: '.{0,99}' "
+        r"|cpu 0x[0-9a-f]{1,4}: Vector: |Insufficient stack space to handle |(?:smp: )?csd: Detected non-responsive "
         r"|sysrq: (?:Show |Trigger )|Memory manager not clean|reserved bits set on MMU-present)",
         "pagealloc: memory corruption",
     ),
@@ -78,10 +80,11 @@ SHAPES: tuple[Shape, ...] = (
         r"INFO: (?:task |rcu_|lockdep|trying to register)",
         "INFO: task kl:123 blocked for more than 120 seconds.",
     ),
-    Shape("rcu", r"rcu: (?:INFO: |\t|\s*\d+-)", "rcu: INFO: rcu_sched self-detected stall on CPU"),
+    Shape("rcu", r"rcu: (?:INFO: |\t|\s*\d+-|rcu\w* kthread )", "rcu: INFO: rcu_sched self-detected stall on CPU"),
     Shape(
         "watchdog",
-        r"(?:watchdog: )?(?:BUG: soft lockup|CPU\d+: Watchdog detected|Watchdog detected|NMI watchdog: )",
+        r"(?:watchdog: )?(?:BUG: soft lockup|CPU\d+: Watchdog detected|Watchdog detected|NMI watchdog: )"
+        r"|[wW]atchdog:? CPU[ :]\d+ (?:self-)?(?:detected )?[hH]ard LOCKUP",
         "watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [kl:123]",
     ),
     Shape("refcount", r"refcount_t: ", "refcount_t: underflow; use-after-free."),

@@ -75,6 +75,10 @@ def plan_joins(scan: Scan, first: int, last: int, *, mail: bool) -> Plan:
     return Plan(links, width)
 
 
+# How a program's message on the console begins: the rest of a kernel line does not look like that.
+_PROGRAM = re.compile(r"[a-z][\w.-]{1,31}\[\d{1,7}\]: ")
+
+
 def _candidates(scan: Scan, first: int, last: int, lengths: _Lengths, links: dict[int, Link]) -> Iterator[Candidate]:
     """Rows that may continue the row above; those that do so for certain go into `links` at once."""
     kinds = scan.kinds
@@ -88,7 +92,7 @@ def _candidates(scan: Scan, first: int, last: int, lengths: _Lengths, links: dic
             links[number] = Link("fragment", "netconsole sent the message in fragments")
             continue
         text = scan.content(number)
-        if ELISION.match(text, 0, 100):
+        if ELISION.match(text, 0, 100) or _PROGRAM.match(text, 0, 100):
             continue
         upper = scan.content(number - 1)
         prefix = scan.prefix(upper) if kinds[number - 2] == KERNEL else None

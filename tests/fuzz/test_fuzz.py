@@ -1,4 +1,4 @@
-"""The fuzz target: on every file of its corpus, and for a fixed time where atheris is installed."""
+"""The fuzz targets: on every file of their corpus, and for a fixed time where atheris is installed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuzz.both_ways import both_ways
 from tests.fuzz.promises import check
 from tests.report.containers import STYLES
 from tests.report.test_containers import messages
@@ -31,6 +32,11 @@ def test_every_seed_holds_the_promises(root: Path) -> None:
     assert len(paths) > 20
     for path in paths:
         check(path.read_bytes())
+
+
+def test_every_seed_is_read_alike_both_ways(root: Path) -> None:
+    for path in seeds(root):
+        both_ways(path.read_bytes())
 
 
 @pytest.mark.skipif(

@@ -9,7 +9,8 @@ import pytest
 
 from kvmlab.inquiry.batch_groups import batch_groups
 from kvmlab.inquiry.hypotheses import HYPOTHESES, Weighed, weigh
-from kvmlab.inquiry.hypothesis_facts import extra_put_was_earlier, report_facts, storm_facts
+from kvmlab.inquiry.hypothesis_facts import report_facts
+from kvmlab.inquiry.hypothesis_storms import extra_put_was_earlier, storm_facts
 from kvmlab.inquiry.injected import injected
 from kvmlab.kernel.release import KernelRelease
 from kvmlab.report.log import Log, read_log

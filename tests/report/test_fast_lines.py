@@ -27,9 +27,9 @@ BITS = (
 
 
 @njit
-def _ends(data, stop, ends, tables, pieces, n):  # type: ignore[no-untyped-def]
+def _ends(data, p, stop, ends, own, tables, pieces, n):  # type: ignore[no-untyped-def]
     return fast_lines.index_lines(
-        data_of(data), 0, stop, data_of(ends), len(ends), fast_lines.PIECE, data_of(tables), data_of(pieces), n
+        data_of(data), p, stop, data_of(ends), len(ends), fast_lines.PIECE, own, data_of(tables), data_of(pieces), n
     )
 
 
@@ -92,12 +92,27 @@ def test_ends_of_lines() -> None:
             at = rnd.randrange(len(text))
             text = text[:at] + rnd.choice((b"+0x1/0x2", b"[<", b"\x1b", b"a.c:1")) + text[at:]
         ends = np.zeros(fast_lines.PIECE, np.int64)
-        n, upto, clear = _ends(padded(text), len(text), ends, TABLES, HELD, len(PIECES))
+        n, upto, clear = _ends(padded(text), 0, len(text), ends, 0, TABLES, HELD, len(PIECES))
         assert ends[:n].tolist() == [found.start() for found in re.finditer(b"\n", text[:upto])]
         first = re.search(rb"\+0x|\[<|\x1b|\.c:1", text)
         hints += first is not None
         assert min(clear, len(text)) == (first.start() if first else len(text))
     assert 10 < hints < 40
+
+
+def test_a_time_within_a_line_is_a_hint_and_that_of_its_prefix_is_none() -> None:
+    lines = [b"[%5d.%06d] usb %d: [drm] at 1.5] quiet" % (i, 7 * i, i) for i in range(90)]
+    for at in (None, 20, 55, 89):
+        shown = [*lines]
+        if at is not None:
+            shown[at] += b"[   99.123456] BUG"
+        text = b"\n".join([*shown, b""])
+        ends = np.zeros(fast_lines.PIECE, np.int64)
+        # There is no telling about lines at the very beginning.
+        start = text.index(b"\n", 256) + 1
+        n, _, clear = _ends(padded(text), start, len(text), ends, 14, TABLES, HELD, len(PIECES))
+        assert n > 10
+        assert min(clear, len(text)) == (len(text) if at is None else text.index(b"99.123456]") + 9)
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,7 @@ from kvmlab.report.jsonable import report_json
 from kvmlab.report.log import Log, read_log
 from kvmlab.report.records import Kind, Report
 from kvmlab.text.span import DamageKind
-
-
-def _one(text: str) -> Report:
-    log = read_log(text.encode())
-    assert len(log.reports) == 1, [r.title for r in log.reports]
-    return log.reports[0]
-
-
-def _functions(report: Report) -> list[str]:
-    return [] if report.call_trace is None else [frame.function for frame in report.call_trace.frames]
+from tests.report.single import functions, one
 
 
 def _foreign(report: Report) -> list[str]:
@@ -52,10 +43,10 @@ WARNED_LATE = """\
     ],
 )
 def test_text_of_a_warning_behind_its_line(file: str, where: str, text: str, kind: Kind) -> None:
-    report = _one(WARNED_LATE.format(file=file, where=where, text=text))
+    report = one(WARNED_LATE.format(file=file, where=where, text=text))
     assert report.kind is kind
     assert report.fields["where"] == where.removesuffix("()")
-    assert _functions(report) == ["dump_stack", "ret_from_fork"]
+    assert functions(report) == ["dump_stack", "ret_from_fork"]
     assert not report.damage
 
 
@@ -69,7 +60,7 @@ def test_a_line_of_others_behind_a_cut_warning_is_none_of_its_text() -> None:
 
 
 def test_warning_without_a_function() -> None:
-    report = _one(
+    report = one(
         "WARNING: at arch/powerpc/kernel/some.c:390\nModules linked in: ipr(+) dm_mod\n"
         "CPU: 1 PID: 191 Comm: udevd Not tainted 3.10.0 #1\n"
         "NIP: c000000008068dfc LR: c000000008068df8 CTR: 00000000015c6170\n"
@@ -81,7 +72,7 @@ def test_warning_without_a_function() -> None:
     )
     assert report.kind is Kind.WARNING
     assert (report.fields["line"], "where" in report.fields) == (390, False)
-    assert _functions(report) == [".some_check", "syscall_exit"]
+    assert functions(report) == [".some_check", "syscall_exit"]
     assert report.code is not None
     assert report.code.endswith("XXXXXXXX")
     assert not report.damage
@@ -97,19 +88,19 @@ def test_warning_without_a_function() -> None:
     ],
 )
 def test_die_lines(line: str, what: str) -> None:
-    report = _one(
+    report = one(
         f"{line}\nModules linked in: kvm\nProcess loader (pid: 77, threadinfo=87960000, task=879600c8)\nCall Trace:\n"
         "[<80018b70>] do_page_fault+0x5c/0x3c8\n[<80004820>] ret_from_exception+0x0/0x10\n"
     )
     assert (report.kind, report.fields["what"]) == (Kind.OOPS, what)
     shown = report_json(report)
     assert (shown["comm"], shown["pid"]) == ("loader", 77)
-    assert len(_functions(report)) == 2
+    assert len(functions(report)) == 2
     assert not report.damage
 
 
 def test_task_of_powerpc_2_6() -> None:
-    report = _one(
+    report = one(
         "Unable to handle kernel paging request for data at address 0x00000000\n"
         "Oops: Kernel access of bad area, sig: 11 [#1]\nLE SMP NR_CPUS=2048 NUMA PowerNV\n"
         "NIP: d107c0c8 LR: c0072834 CTR: 0fe368a4\nDEAR: 00000000, ESR: 00800000\n"
@@ -135,7 +126,7 @@ def test_task_of_powerpc_2_6() -> None:
     ],
 )
 def test_taint_columns_of_enterprise_kernels(line: str, letters: str | None, release: str) -> None:
-    report = _one(f"BUG: Bad page state in process loader  pfn:12345\nCPU: 2 PID: 77 Comm: loader {line}\n")
+    report = one(f"BUG: Bad page state in process loader  pfn:12345\nCPU: 2 PID: 77 Comm: loader {line}\n")
     assert report.cpu_line is not None
     assert report.cpu_line.release is not None
     assert (report.cpu_line.taint_text, report.cpu_line.release.text) == (letters, release)
@@ -143,13 +134,13 @@ def test_taint_columns_of_enterprise_kernels(line: str, letters: str | None, rel
 
 @pytest.mark.parametrize("comm", ["CPU 0/KVM", "loader.", "a pte:1"])
 def test_level_of_a_bad_page_map(comm: str) -> None:
-    report = _one(f"BUG: Bad page map in process {comm}  pte:80000001a2b3c867 pmd:10e2b5067\naddr:00007f0000000000 x\n")
+    report = one(f"BUG: Bad page map in process {comm}  pte:80000001a2b3c867 pmd:10e2b5067\naddr:00007f0000000000 x\n")
     shown = (report.fields["level"], report.fields["entry"], report.fields["pmd"])
     assert (report.process, shown) == (comm, ("pte", "80000001a2b3c867", "10e2b5067"))
 
 
 def test_old_traces_of_i386() -> None:
-    report = _one(
+    report = one(
         "BUG: unable to handle kernel NULL pointer dereference at virtual address 0000002c\n printing eip:\nded21b09\n"
         "*pde = 00000000\nOops: 0000 [#1]\nPREEMPT \nModules linked in: kvm\nCPU:    0\n"
         "EIP:    0060:[loader_exit+458/1236]    Not tainted VLI\nEFLAGS: 00010286   (2.6.16 #1) \n"
@@ -159,14 +150,14 @@ def test_old_traces_of_i386() -> None:
         " <c0261beb> remove_dev+0xbb/0x1a0   <c020b60f> :kvm:driver_unregister+0x5f/0x90\n"
         " <c0102c4f> sysenter_past_esp+0x54/0x75  \n"
     )
-    assert _functions(report) == ["show_stack", "remove_dev", "driver_unregister", "sysenter_past_esp"]
+    assert functions(report) == ["show_stack", "remove_dev", "driver_unregister", "sysenter_past_esp"]
     assert report.call_trace is not None
     assert [(f.address, f.module) for f in report.call_trace.frames][1:3] == [(0xC0261BEB, None), (0xC020B60F, "kvm")]
     assert not report.damage
 
 
 def test_i386_does_not_close_the_interrupt_stack() -> None:
-    report = _one(
+    report = one(
         "[   1.000000] BUG: scheduling while atomic: swapper/0/0/0x10000100\n"
         "[   1.000001] CPU: 0 PID: 0 Comm: swapper/0 "
         "Not tainted 3.10.0 #43\n[   1.000002] Call Trace:\n[   1.000003]  [<c15ad3a9>] dump_stack+0x16/0x18\n"
@@ -177,14 +168,14 @@ def test_i386_does_not_close_the_interrupt_stack() -> None:
 
 
 def test_traces_of_old_arm() -> None:
-    report = _one(
+    report = one(
         "[  139.859072] BUG: scheduling while atomic: loader/800/0x00000002\n[  139.870116] Modules linked in: kvm\n"
         "[  139.888419] [<c00151e8>](unwind_backtrace+0x0/0xf8) from [<c03f9acc>](dump_stack+0x1c/0x20)\n"
         "[  139.905623] [<c03f9acc>](dump_stack+0x1c/0x20) from [<bf0221b8>](bad_open+0x6c/0x78 [bad])\n"
         "[  139.905624] Function entered at [<c00256e0>] from [<c019dca0>]\n"
     )
-    assert _functions(report)[:3] == ["unwind_backtrace", "dump_stack", "bad_open"]
-    assert _functions(report)[3:] == ["0xc00256e0", "0xc019dca0"]
+    assert functions(report)[:3] == ["unwind_backtrace", "dump_stack", "bad_open"]
+    assert functions(report)[3:] == ["0xc00256e0", "0xc019dca0"]
     assert report.call_trace is not None
     assert report.call_trace.frames[2].module == "bad"
 
@@ -193,7 +184,7 @@ def test_memory_dumps_of_arm64_are_no_lines_of_others() -> None:
     rows = "".join(
         f"[  867.1491{n:02}] {n:02x}40: ffffffc00a4ffc50 ffffff8008082fc0 0000000000000000\n" for n in range(60)
     )
-    report = _one(
+    report = one(
         "[  867.140514] Unable to handle kernel NULL pointer dereference at virtual address 00000000\n"
         "[  867.141279] pgd = ffffffc0f0a65000\n[  867.142164] Internal error: Oops: 96000045 [#1] SMP\n"
         "[  867.143006] CPU: 4 PID: 77 Comm: loader Not tainted 4.4.1 #7\n"
@@ -208,12 +199,12 @@ def test_memory_dumps_of_arm64_are_no_lines_of_others() -> None:
         "[  867.150500] [<ffffff8008082ef0>] el0_svc_naked+0x24/0x28\n"
         "[  867.150700] ---[ end trace 0b5bc0fa0f1b8ee5 ]---\n"
     )
-    assert _functions(report) == ["bad_init", "el0_svc_naked"]
+    assert functions(report) == ["bad_init", "el0_svc_naked"]
     assert not report.damage
 
 
 def test_registers_of_a_program_explain_the_missing_trace() -> None:
-    report = _one(
+    report = one(
         "[53021.381908] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [cc1plus:77]\n"
         "[53021.392281] CPU: 1 PID: 77 Comm: cc1plus Not tainted 5.12.0 #2\n"
         "[53021.404064] epc : 0000000000cc9d6e ra : 0000000000d80428 sp : 0000003fffe6f8a0\n"
@@ -245,15 +236,15 @@ KCSAN = """\
 
 
 def test_the_two_stacks_of_a_data_race() -> None:
-    report = _one(KCSAN)
-    assert _functions(report) == ["mark_page", "ret_from_fork"]
+    report = one(KCSAN)
+    assert functions(report) == ["mark_page", "ret_from_fork"]
     assert [(t.name, [f.function for f in t.frames]) for t in report.traces] == [
         ("read (marked) to 0xffff80000f00bfb8 of 8 bytes by interrupt on cpu 1", ["scan_page"])
     ]
 
 
 def test_where_memory_is_from_is_no_entry_of_the_trace() -> None:
-    report = _one(
+    report = one(
         "==================================================================\n"
         "BUG: KASAN: vmalloc-out-of-bounds in bad_read+0x3b4/0x3d8\n"
         "Read of size 1 at addr ffff800083b387f3 by task x/249\n"
@@ -261,12 +252,12 @@ def test_where_memory_is_from_is_no_entry_of_the_trace() -> None:
         "The buggy address belongs to the virtual mapping at\n [ffff800083b38000, ffff800083b3a000) created by:\n"
         " bad_alloc+0x98/0x3d8\n==================================================================\n"
     )
-    assert _functions(report) == ["bad_read", "ret_from_fork"]
+    assert functions(report) == ["bad_read", "ret_from_fork"]
     assert [[f.function for f in t.frames] for t in report.traces] == [["bad_alloc"]]
 
 
 def test_inlined_titles_are_one_report() -> None:
-    report = _one(
+    report = one(
         "=====================================================\n"
         "BUG: KMSAN: uninit-value in name_bytes fs/some/dirent.c:27 [inline]\n"
         "BUG: KMSAN: uninit-value in dirent_validate+0x5ee/0xc30 fs/some/dirent.c:107\n"
@@ -274,12 +265,12 @@ def test_inlined_titles_are_one_report() -> None:
         "Uninit was created at:\n page_alloc+0x1/0x2 mm/some.c:3\n\nCPU: 1 PID: 5800 Comm: x Not tainted 6.12.0 #0\n"
         "=====================================================\n"
     )
-    assert _functions(report) == ["name_bytes", "dirent_validate"]
+    assert functions(report) == ["name_bytes", "dirent_validate"]
     assert [t.name for t in report.traces] == ["Uninit was created at"]
 
 
 def test_decoded_registers() -> None:
-    report = _one(
+    report = one(
         "Unable to handle kernel paging request at virtual address ffff00082200ccf8\n"
         "Internal error: Oops: 0000000096000005 [#1] PREEMPT SMP\nCPU: 0 PID: 13 Comm: x Not tainted 6.1.0 #0\n"
         "pstate: 00400005 (nzcv daif +PAN -UAO)\npc : ptr_rcu include/linux/some.h:369 [inline]\n"
@@ -311,15 +302,15 @@ LOCKDEP = """\
 
 
 def test_lock_orders() -> None:
-    report = _one(LOCKDEP)
+    report = one(LOCKDEP)
     assert (report.kind, report.rule) == (Kind.OTHER, "lockdep")
-    assert _functions(report) == ["dump_stack_lvl", "ret_from_fork_asm"]
+    assert functions(report) == ["dump_stack_lvl", "ret_from_fork_asm"]
     assert [t.name for t in report.traces] == ["... which became HARDIRQ-irq-safe at"]
     assert not report.damage
 
 
 def test_hung_task_of_old_kernels() -> None:
-    report = _one(
+    report = one(
         "[Wed Dec 19 03:36:07 2018] INFO: task rotate:17344 blocked for more than 120 seconds.\n"
         "[Wed Dec 19 03:36:07 2018]       Not tainted 4.16.2 #1\n"
         '[Wed Dec 19 03:36:07 2018] "echo 0 > /proc/sys/kernel/hung_task_timeout_secs" disables this message.\n'
@@ -333,18 +324,18 @@ def test_hung_task_of_old_kernels() -> None:
 
 
 def test_stalls_of_one_cpu_and_of_null_entries() -> None:
-    report = _one("[ 3556.510903] INFO: rcu_sched_state detected stall on CPU 0 (t=105060 jiffies)\n")
+    report = one("[ 3556.510903] INFO: rcu_sched_state detected stall on CPU 0 (t=105060 jiffies)\n")
     assert report.kind is Kind.RCU_STALL
-    report = _one(
+    report = one(
         "INFO: rcu_sched detected stalls on CPUs/tasks:\nTask dump for CPU 0:\n"
         "swapper/0       R  running task        0     0      0 0x00000002\nCall trace:\n"
         "[<ffffffc000086ed4>] __switch_to+0xd4/0xf8\n[<          (null)>]           (null)\n"
     )
-    assert _functions(report) == ["__switch_to", "(null)"]
+    assert functions(report) == ["__switch_to", "(null)"]
 
 
 def test_workqueues_of_a_lockup() -> None:
-    report = _one(
+    report = one(
         "[    1.000000] BUG: workqueue lockup - pool cpus=0 flags=0x4 nice=0 stuck for 197s!\n"
         "[    1.000001] Showing busy workqueues and worker pools:\n[    1.000002] workqueue events: flags=0x0\n"
         "[    1.000003]   pwq 0: cpus=0 node=0 flags=0x0 nice=0 active=1/256 refcnt=2\n"
@@ -370,9 +361,9 @@ def _walled(time: str) -> Log:
 def test_a_broadcast_within_a_report() -> None:
     log = _walled("  844.746000")
     assert len(log.reports) == 1
-    assert _functions(log.reports[0]) == ["call_many", "system_call_fastpath"]
+    assert functions(log.reports[0]) == ["call_many", "system_call_fastpath"]
     assert [s.first_line for s in log.reports[0].repeats] == [5]
-    assert [len(_functions(r)) for r in _walled(" 1016.841821").reports] == [2, 0]
+    assert [len(functions(r)) for r in _walled(" 1016.841821").reports] == [2, 0]
 
 
 def test_a_summary_that_names_crashes_is_no_report() -> None:
@@ -384,7 +375,7 @@ def test_a_summary_that_names_crashes_is_no_report() -> None:
 
 
 def test_dots_between_lines_with_times_are_lines_left_out() -> None:
-    report = _one(
+    report = one(
         "Jun 16 17:54:03 h kernel: BUG: unable to handle kernel NULL pointer dereference at           (null)\n"
         "Jun 16 17:54:03 h kernel: IP: [<          (null)>]           (null)\n...\n"
         "Jun 16 17:54:03 h kernel: CPU: 0 PID: 733 Comm: x Not tainted 4.0.5 #1\n...\n"

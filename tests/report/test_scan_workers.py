@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -37,16 +37,32 @@ def test_processes_make_no_difference(logs: Path) -> None:
         pd.testing.assert_frame_equal(getattr(together, name)(), getattr(alone, name)())
 
 
-@pytest.mark.parametrize("program", ["/does/not/exist", "raise SystemExit"])
-def test_one_process_goes_on_alone(program: str, logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if program.startswith("/"):
-        monkeypatch.setattr(sys, "executable", program)
+def _no_pool(n: int) -> None:
+    raise OSError("no processes here")
+
+
+@pytest.mark.parametrize("failure", ["none start", "one dies"])
+def test_one_process_goes_on_alone(failure: str, logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if failure == "none start":
+        monkeypatch.setattr("loky.get_reusable_executor", _no_pool)
     else:
-        monkeypatch.setattr("kvmlab.report.scan_workers._PROGRAM", program)
+        monkeypatch.setattr("kvmlab.report.scan_workers.read_chunk_of", lambda *asked: os._exit(1))
     expected = scan_log(logs, engine="python", threads=1).df_bad_pages()
-    with pytest.warns(UserWarning, match="reads it alone"):
-        found = scan_log(logs, engine="python", threads=2, chunk=60_000)
+    with Progress("x", show=False) as progress, pytest.warns(UserWarning, match="reads it alone") as said:
+        found = scan_log(logs, engine="python", threads=2, chunk=60_000, progress=progress)
+    assert len(said) == 1
+    assert progress.done == logs.stat().st_size
     pd.testing.assert_frame_equal(found.df_bad_pages(), expected)
+
+
+def test_processes_stay_for_the_next_log(logs: Path, tmp_path: Path) -> None:
+    # What a process has learned from one log must not be taken for that of another.
+    make(tmp_path / "other.log", 400_000, 0.6, style="iso", seed=8)
+    for path in (logs, tmp_path / "other.log", logs):
+        together = scan_log(path, engine="python", threads=2, chunk=60_000)
+        alone = scan_log(path, engine="python", threads=1, chunk=60_000)
+        pd.testing.assert_frame_equal(together.df_bad_pages(), alone.df_bad_pages())
+        pd.testing.assert_frame_equal(together.df_stacks(), alone.df_stacks())
 
 
 def test_a_text_that_is_none_for_an_engine_ends_them(logs: Path) -> None:
@@ -56,11 +72,9 @@ def test_a_text_that_is_none_for_an_engine_ends_them(logs: Path) -> None:
 
 def test_stacks_of_one_hash_are_kept_apart(tmp_path: Path) -> None:
     lexicon = Lexicon()
-    (tmp_path / "x").touch()
-    workers = scan_workers.Workers(str(tmp_path / "x"), 1, 1, lexicon)
+    workers = scan_workers.Workers(str(tmp_path / "x"), 1, 1, lexicon, lambda lo, hi: pytest.fail("none are read"))
     one, other = ((StackEntry("f", None, name, True),) for name in ("IRQ", "NMI"))
     values = [workers._value(5, one), workers._value(5, other), workers._value(9, one), workers._value(-1, other)]
     assert values == [5, values[1], 5, values[1]]
     assert values[1] != 5
     assert lexicon.traces == {5: one, values[1]: other}
-    workers.close()

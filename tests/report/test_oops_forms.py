@@ -1,0 +1,131 @@
+"""Forms of oopses by architecture, age and decoder."""
+
+from __future__ import annotations
+
+import pytest
+
+from kvmlab.inquiry.signatures import signature_of
+from kvmlab.report.jsonable import report_json
+from kvmlab.report.log import read_log
+from kvmlab.report.records import Kind
+from tests.report.single import functions, one
+
+
+def test_parisc_prints_the_trace_before_the_title() -> None:
+    report = one(
+        "[   33.000001] Backtrace:\n[   33.000002]  [<0000000040a1b2c4>] lab_read+0x24/0x80\n"
+        "[   33.000003]  [<0000000040a1b2b4>] sys_lab+0x14/0x80\n[   33.000004] \n"
+        "[   33.000005] Kernel Fault: Code=15 (Data TLB miss fault) at addr 0000000000000010\n"
+        "[   33.000006] CPU: 2 PID: 91 Comm: loader Not tainted 6.6.1 #1\n"
+        "[   33.000007] Hardware name: 9000/785/C8000\n"
+        "[   33.000008]  IAOQ[0]: lab_read+0x24/0x80\n[   33.000009] Backtrace:\n"
+        "[   33.000010]  [<0000000040a1b2b4>] sys_lab+0x14/0x80\n"
+    )
+    assert (report.kind, report.span.first_line) == (Kind.OOPS, 1)
+    assert functions(report) == ["lab_read", "sys_lab"]
+    assert report_json(report)["pid"] == 91
+    assert len(report.traces) == 1
+
+
+def test_inlined_functions_of_early_symbolizers() -> None:
+    report = one(
+        "BUG: Bad page state in process loader  pfn:12345\n"
+        "page:ffffea0006390280 count:0 mapcount:1 mapping:          (null) index:0x1\n"
+        "CPU: 2 PID: 91 Comm: loader Not tainted 4.2.1 #6\nCall Trace:\n"
+        " [<     inlined    >] dump_stack+0x63/0x81 __dump_stack lib/dump_stack.c:15\n"
+        " [<ffffffff81ea1167>] dump_stack+0x63/0x81 lib/dump_stack.c:50\n"
+        " [<     inline     >] lab_put mm/lab.c:12\n [<ffffffff811d3d11>] lab_free+0x51/0x2b0 mm/lab.c:19\n"
+    )
+    assert report.call_trace is not None
+    shown = [(f.function, f.inlined, f.source) for f in report.call_trace.frames]
+    assert shown == [
+        ("__dump_stack", True, ("lib/dump_stack.c:15",)),
+        ("dump_stack", False, ("lib/dump_stack.c:50",)),
+        ("lab_put", True, ("mm/lab.c:12",)),
+        ("lab_free", False, ("mm/lab.c:19",)),
+    ]
+    assert not report.damage
+
+
+def test_the_debugger_of_powerpc() -> None:
+    report = one(
+        "cpu 0x1c: Vector: 300 (Data Access) at [c000001ff74d36d0]\n    pc: c00000000047d72c: lab_irq+0xd4/0x2b0\n"
+        "    lr: c00000000047d8ac: lab_softirq+0x254/0x2b0\n    sp: c000001ff74d3960\n   msr: 9000000000009033\n"
+        "   dar: 1ffdbc0004\n dsisr: 42000000\n  current = 0xc000001ff73cca80\n"
+        "  paca    = 0xc000001ffffde600     irqmask: 0x03        irq_happened: 0x01\n"
+        "    pid   = 91, comm = swapper/28\n"
+        "[c000001ff74d3a50] c00000000047d8ac lab_softirq+0x254/0x2b0\n"
+        "[c000001ff74d3b40] c0000000000a1234 irq_exit+0x10c/0x110\n"
+    )
+    shown = report_json(report)
+    assert (report.kind, shown["cpu"], shown["pid"], shown["comm"]) == (Kind.OOPS, 28, 91, "swapper/28")
+    assert functions(report) == ["lab_softirq", "irq_exit"]
+    assert signature_of(report).interesting == "lab_irq"
+
+
+@pytest.mark.parametrize(
+    ("task", "cpu", "release", "hardware"),
+    [
+        (
+            "CPU 3 \nPid: 10, comm: loader Tainted: P  2.6.38-8 #42-Ubuntu LAB Inc. Bench/0F0X",
+            3,
+            "2.6.38-8",
+            "LAB Inc. Bench/0F0X",
+        ),
+        ("CPU:    3\nPid: 10, comm: loader Tainted: P        (2.6.28.3 #2) Bench 755", 3, "2.6.28.3", "Bench 755"),
+        ("Pid: 10, comm: loader Tainted: P            3.4.0 #2", None, "3.4.0", None),
+    ],
+)
+def test_cpu_and_machine_of_old_oopses(task: str, cpu: int | None, release: str, hardware: str | None) -> None:
+    report = one(
+        "BUG: unable to handle kernel NULL pointer dereference at 0000000000000010\nOops: 0000 [#1] SMP\n"
+        f"{task}\nRIP: 0010:[<ffffffffa014a000>]  [<ffffffffa014a000>] lab_x+0x180/0x1a0 [lab]\nCall Trace:\n"
+        " [<ffffffff81085e3a>] lab_work+0x11a/0x480\n"
+    )
+    shown = report_json(report)
+    assert (shown["cpu"], shown["pid"], shown["kernel"], shown["hardware"]) == (cpu, 10, release, hardware)
+
+
+def test_a_cpu_line_of_another_task_is_none_of_a_warning() -> None:
+    log = read_log(
+        b"[   10.500001] WARNING: CPU: 2 PID: 91 at mm/lab.c:1 lab_a+0x1/0x2\n[   10.500002] Modules linked in: lab\n"
+        b"[   10.500003] CPU: 1 PID: 92 Comm: puller Not tainted 6.1.0 #1\n[   10.500004] Call Trace:\n"
+        b"[   10.500005]  lab_b+0x1/0x2\n"
+    )
+    shown = [report_json(report) for report in log.reports]
+    assert [(s["kind"], s["cpu"], s["pid"], s["comm"]) for s in shown] == [
+        ("warning", 2, 91, None),
+        ("other", 1, 92, "puller"),
+    ]
+
+
+def test_traces_of_klogd_on_one_line() -> None:
+    report = one(
+        "Unable to handle kernel NULL pointer dereference at virtual address 00000014\nOops: 0000\nCPU:    0\n"
+        "EFLAGS: 00010282\neax: 00000000   ebx: c1a2b3c4   ecx: 00000001   edx: 00000002\n"
+        "Process loader (pid: 91, stackpage=c15f1000)\nStack: c1a2b3c4 c1a2b3c4 f7c0e000 f7c0e0a0 \n"
+        "Call Trace:    [lab_scan+672/880] [:lab:lab_shrink+88/96] [kernel_thread+43/56]\nCode: 8b 50 14 \n"
+    )
+    assert report.call_trace is not None
+    shown = [(f.function, f.offset, f.size, f.module) for f in report.call_trace.frames]
+    assert shown == [
+        ("lab_scan", 672, 880, None),
+        ("lab_shrink", 88, 96, "lab"),
+        ("kernel_thread", 43, 56, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "RIP: 0010:lab_read (mm/lab.c:123 (discriminator 3)) lab",
+        "RIP: 0010:lab_read+0x10/0x20 [lab]",
+        "TPC: <lab_read+0x10/0x20 [lab]>",
+    ],
+)
+def test_the_function_that_a_trap_struck_names_the_family(place: str) -> None:
+    report = one(
+        "Unable to handle kernel NULL pointer dereference at virtual address 00000014\nOops: 0000 [#1]\n"
+        f"CPU: 2 PID: 91 Comm: loader Not tainted 6.6.0 #1\n{place}\nCall Trace:\n lab_ioctl+0x1/0x2 [lab]\n"
+    )
+    assert signature_of(report).functions == ("lab_read", "lab_ioctl")

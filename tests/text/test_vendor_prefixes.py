@@ -1,0 +1,59 @@
+"""Prefixes that vendors of phones and boards add: the same bad page is read behind each of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from kvmlab.report.log import read_log
+from kvmlab.text.prefix import match_prefix
+from tests.report.equal import check
+
+PAGE = (
+    "binder: 811:2982 ioctl c0306201 76a93fab98 returned -14",
+    "BUG: Bad page state in process netd  pfn:1143a",
+    "page:ffffffbf2e50d340 count:0 mapcount:0 mapping:          (null) index:0x1",
+    "flags: 0x4000000000000004(uptodate)",
+    "raw: 4000000000000004 0000000000000000 0000000000000001 00000000ffffffff",
+    "raw: dead000000000100 dead000000000200 0000000000000000 0000000000000000",
+    "page dumped because: PAGE_FLAGS_CHECK_AT_PREP flag set",
+    "Modules linked in:",
+    "CPU: 2 PID: 17330 Comm: netd Tainted: G S      W       4.14.156-perf #1",
+    "Hardware name: Example Phone (DT)",
+    "Call trace:",
+    " dump_backtrace+0x0/0x390",
+    " bad_page+0x10c/0x160",
+    " el0_da+0x20/0x24",
+)
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "<1>[{t}] c2 ",
+        "[{t}] c2 ",
+        "<1>[{t}] c2  17330 ",
+        "[{t}]  [c2] ",
+        "<1>[{t}] [c2] ",
+        "[{t}] (CPU:2-pid:17330:netd) ",
+        "<1>[{t} / 06-17 10:11:12.345]",
+        "[{t} / 06-17 10:11:12.345][2] ",
+        "[{t}@2]- ",
+        "[{t}@2]d ",
+        "<1>[{t}][2025:06:17 10:11:12]",
+        "[20250617_10:11:12][{t}s][pid:17330,cpu2,netd]",
+    ],
+)
+def test_a_bad_page_behind_the_prefix_of_a_vendor(prefix: str) -> None:
+    text = "".join(prefix.format(t=f"  341.65{i:04}") + line + "\n" for i, line in enumerate(PAGE)).encode()
+    (report,) = read_log(text).reports
+    assert (report.timestamp, report.pfn, report.complete, report.damage) == ("341.650001", 0x1143A, True, ())
+    assert report.call_trace is not None
+    assert len(report.call_trace.frames) == 3
+    for engine in ("python", "numba"):
+        check(text, engine)
+
+
+def test_a_row_of_bytes_is_no_cpu() -> None:
+    found = match_prefix("[   12.000001] c0 a8 01 fe 00 00 00 00")
+    assert found is not None
+    assert found.rows == ("dmesg_seconds",)
