@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kvmlab.report.log import find_reports
 from kvmlab.report.records import Report
 from kvmlab.report.scan_text import Fill, NotPlain, filled
 from kvmlab.text.backwards import newest_first
 from kvmlab.text.reader import read_text
-from kvmlab.text.record import Join, Record
+from kvmlab.text.record import Record
+from kvmlab.text.records import Records
 from kvmlab.text.source import open_source
 from kvmlab.text.span import Damage, Span
 
@@ -95,12 +96,12 @@ def read_pieces(fill: Fill, *, piece: int | None = None) -> Iterator[LogPiece]:
 def _read(data: bytes, start: int, line: int, at_end: bool) -> tuple[LogPiece, str] | None:
     """What stands in a stretch up to where it can be cut, and its encoding; None if it cannot be cut."""
     text = read_text(open_source(data, limit=len(data) + 1))
-    if text.mails or text.parts:
+    if text.mails or text.parts or not isinstance(text.records, Records):
         raise NotPlain
     if not (text.lines is None or text.lines.plain or any(b.prefix_style == "fields" for b in text.log_blocks)):
         # What stands around the lines is judged by the beginning of the text.
         raise NotPlain
-    records = [_moved(record, start, line) for record in text.records]
+    records = list(text.records.moved(start, line))
     if newest_first(records) is not None:
         raise NotPlain
     reports, unparsed = find_reports(records)
@@ -138,17 +139,6 @@ def _cut(records: Sequence[Record], reports: Sequence[Report], limit: int) -> Sp
     # A record of several lines may begin before the limit: a report that it is of begins there, or before it.
     inside = any(report.span.first_line < span.first_line <= report.span.last_line for report in reports)
     return _cut(records, reports, span.first_line) if inside else span
-
-
-def _moved(record: Record, start: int, line: int) -> Record:
-    if not start:
-        return record
-    return replace(
-        record,
-        span=_shifted(record.span, start, line),
-        joins=tuple(Join(j.after_line + line, j.at, j.insert_blank, j.reason, j.certain) for j in record.joins),
-        damage=tuple(Damage(d.kind, _shifted(d.span, start, line), d.reason) for d in record.damage),
-    )
 
 
 def _shifted(span: Span, start: int, line: int) -> Span:

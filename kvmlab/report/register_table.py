@@ -229,5 +229,5 @@ REGISTER_ROWS: tuple[RegisterRow, ...] = (
     RegisterRow("m68k", How.TEXT, r"Frame format=.*", "Frame format=7 eff addr=00000000 ssw=0505 faddr=00000000"),
 )
 
-# All rows at once, without their groups: most lines of a log are none of them.
-ANY_ROW = re.compile("|".join(re.sub(r"\(\?P<\w+>", "(?:", row.regex.pattern) for row in REGISTER_ROWS))
+# All rows at once, one group a row instead of theirs: most lines of a log are none of them.
+ANY_ROW = re.compile("|".join("(" + re.sub(r"\(\?P<\w+>", "(?:", row.regex.pattern) + ")" for row in REGISTER_ROWS))

@@ -26,6 +26,9 @@ ELISION = re.compile(
     r"\s*(?:[\[(<]?(?:\.{3,}|…|snip(?:ped)?|\.\.\. ?snip ?\.\.\.|cut|skip(?:ped)?)[\])>]?|-{2,} ?(?:snip|8<|>8).*)\s*$",
     re.IGNORECASE,
 )
+# Without any of these `clean` leaves a line of ASCII as it is, unless its writer made it stand out.
+MARKS = ("\x1b", "[0m", "^[", "\x00")
+STANDS_OUT = ("*", "_", " *")
 # A line that its writer made stand out.
 _EMPHASIS = re.compile(r"\s{0,40}(\*{1,3}|_{1,3})(\[ *\d{1,12}\.\d{6}\].*?)(?:\1)?\s*$")
 
@@ -44,7 +47,7 @@ def clean(text: str) -> str:
         text = text.replace("\x00", "")
     if not text.isascii():
         text = _NOTHINGS.sub("", _BLANKS.sub(" ", text)).rstrip(_ENDINGS)
-    if text.startswith(("*", "_", " *")) and (match := _EMPHASIS.match(text)):
+    if text.startswith(STANDS_OUT) and (match := _EMPHASIS.match(text)):
         text = match.group(2)
     return text
 
