@@ -18,6 +18,7 @@ from kvmlab.text.record import Record
 from kvmlab.text.records import Records
 from kvmlab.text.source import open_source
 from kvmlab.text.span import Damage, Span
+from kvmlab.text.text import LogBlock
 
 # Bytes of a piece.
 PIECE = 8 << 20
@@ -68,6 +69,7 @@ def read_pieces(fill: Fill, *, piece: int | None = None) -> Iterator[LogPiece]:
     start = line = 0
     at_end = False
     encoding: str | None = None
+    habits: tuple[bool | None, ...] = (None, None)
     while True:
         if not at_end and len(held) < want:
             room = bytearray(want - len(held))
@@ -84,17 +86,34 @@ def read_pieces(fill: Fill, *, piece: int | None = None) -> Iterator[LogPiece]:
             if want > LONGEST:
                 raise NotPlain
             continue
-        used, seen = found
+        used, seen, blocks = found
         if encoding not in (None, seen) and {encoding, seen} != {"ascii", "utf-8"}:
             raise NotPlain
         encoding = seen
+        if blocks:
+            if start and not _goes_on(habits, _habits(blocks[0])):
+                raise NotPlain
+            now = _habits(blocks[-1])
+            if len(blocks) == 1:
+                # What is known of a block stays true of the rest of it.
+                now = tuple(a if b is None else b for a, b in zip(habits, now, strict=True))
+            habits = now
         yield used
         held, want = held[used.size :], size
         start, line = start + used.size, line + used.lines
 
 
-def _read(data: bytes, start: int, line: int, at_end: bool) -> tuple[LogPiece, str] | None:
-    """What stands in a stretch up to where it can be cut, and its encoding; None if it cannot be cut."""
+def _habits(block: LogBlock) -> tuple[bool | None, ...]:
+    return block.blanks_collapsed, block.leading_blanks_lost
+
+
+def _goes_on(before: tuple[bool | None, ...], now: tuple[bool | None, ...]) -> bool:
+    """Whether a block that was cut would be judged in the same way as a whole."""
+    return all(b is None or (b is a) or (a is None and not b) for a, b in zip(before, now, strict=True))
+
+
+def _read(data: bytes, start: int, line: int, at_end: bool) -> tuple[LogPiece, str, Sequence[LogBlock]] | None:
+    """What stands in a stretch up to where it can be cut, its encoding and blocks; None if it cannot be cut."""
     text = read_text(open_source(data, limit=len(data) + 1))
     if text.mails or text.parts or not isinstance(text.records, Records):
         raise NotPlain
@@ -113,14 +132,18 @@ def _read(data: bytes, start: int, line: int, at_end: bool) -> tuple[LogPiece, s
         stop, lines = upto.start - start, upto.first_line - 1 - line
     last = line + lines
     damage = (Damage(d.kind, _shifted(d.span, start, line), d.reason) for d in text.damage)
-    return LogPiece(
-        [report for report in reports if report.span.last_line <= last],
-        sum(record.span.first_line <= last for record in unparsed),
-        Counter(record.role.value for record in records if record.span.first_line <= last),
-        tuple(one for one in damage if one.span.first_line <= last),
-        stop,
-        lines,
-    ), text.encoding
+    return (
+        LogPiece(
+            [report for report in reports if report.span.last_line <= last],
+            sum(record.span.first_line <= last for record in unparsed),
+            Counter(record.role.value for record in records if record.span.first_line <= last),
+            tuple(one for one in damage if one.span.first_line <= last),
+            stop,
+            lines,
+        ),
+        text.encoding,
+        text.log_blocks,
+    )
 
 
 def _cut(records: Sequence[Record], reports: Sequence[Report], limit: int) -> Span | None:
