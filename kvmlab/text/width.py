@@ -122,8 +122,8 @@ def _columns(candidates: Sequence[Candidate], whole: bool, longest: Callable[[bo
     near = sum(width - n in (0, 1) for n in lengths)
     full = Counter(lengths)[width]
     if len(candidates) == 1:
-        # One line alone: a width that mailers never leave if its halves belong together, else only a usual one.
-        believed = width >= _NO_MAIL if candidates[0].paired else width in _USUAL
+        # One line alone: a width that mailers never leave if its halves belong together, else only the commonest.
+        believed = width >= _NO_MAIL if candidates[0].paired else width == _STANDARD
         return Width("columns", width, whole, False) if believed else None
     if len(candidates) <= 3 and width < _TERMINAL and apart >= -len(candidates) and _words(candidates):
         return None

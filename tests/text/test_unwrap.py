@@ -165,3 +165,21 @@ def test_the_marked_byte_of_broken_code_is_no_level():
     ]
     found = read_text("\n".join([*rows, ""]).encode())
     assert [record.text for record in found.logs()] == [rows[0], f"{code} {rows[2]}", rows[3]]
+
+
+@pytest.mark.parametrize("width", [79, 81, 100, 110, 120, 132, 150])
+@pytest.mark.parametrize("below", ["CPU", "000820", "fffff88", "ll Trace:", "PU: 8 PID: 12 Comm: fizz", "login: "])
+def test_a_cut_row_below_a_full_module_list_is_none_of_it(width, below):
+    names = " ".join(f"fizz{n:02}" for n in range(30))
+    full = f"[    1.000000] Modules linked in: {names}"[: width - 1] + "x"
+    rows = [f"[    1.00000{n}] {row}" for n, row in enumerate(["BUG: Bad page state in process fizz  pfn:12345", " f"])]
+    data = "\n".join([rows[0], full, below, f"[    1.000001] {BROKEN[6]}", "[    1.000002] Call Trace:", rows[1], ""])
+    said = [record.text for record in read_text(data.encode()).records]
+    assert full[15:] in said
+    assert below in said
+
+
+def test_a_program_below_a_full_line_is_none_of_it():
+    full = "[    0.000008][ T1848] CPU: 8 PID: 1819169 Comm: fizz Tainted: G    B   W          6.9.12-00008-g"
+    rows = [full.ljust(119, "f") + "7", "login: ", "[    0.000009][ T1848] Call Trace:", ""]
+    assert [record.text for record in read_text("\n".join(rows).encode()).logs()] == [rows[0][23:], "Call Trace:"]
