@@ -57,6 +57,9 @@ def is_repeat(splat: OpenSplat, line: Line) -> bool:
     last = splat.last
     if last.record.text != line.record.text or splat.pending or last.part is _REPEAT:
         return False
+    if last.record.prefix != line.record.prefix and None not in (last.record.prefix, line.record.prefix):
+        # Two carriers wrote one message down, each in its own way.
+        return None in (last.record.time_ns, line.record.time_ns) or last.record.time_ns == line.record.time_ns
     if last.record.timestamp != line.record.timestamp or last.record.clock != line.record.clock:
         return False
     if line.part is Part.TITLE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kvmlab.report.log import read_log
 from kvmlab.report.records import Kind, Report
+from kvmlab.report.scan import scan_log
 from tests.report.logs import records, reports
 
 BAD = """
@@ -271,3 +272,31 @@ def test_single_lines() -> None:
     assert kinds(found) == ["suppressed", "bad_rss_counter", "bad_rss_counter"]
     assert [found[0].fields["messages"], found[1].fields["val"], found[2].fields["comm"]] == [81, -100, "CPU 0/KVM"]
     assert all(report.complete for report in found)
+
+
+def test_a_message_that_two_carriers_wrote_is_one() -> None:
+    carrier = "Jul 31 11:58:10 draig kernel: "
+    for first, second in (
+        ("[  100.{n:06}] ", f"{carrier}[  100.{{n:06}}] "),
+        ("[  100.{n:06}] ", carrier),
+        ("2024-07-31T11:58:10 draig kernel: ", carrier),
+    ):
+        text = "".join(f"{first.format(n=n)}{row}\n{second.format(n=n)}{row}\n" for n, row in enumerate(BAD))
+        log = read_log(text.encode())
+        (report,) = log.reports
+        assert report.complete
+        assert report.call_trace is not None
+        assert [frame.function for frame in report.call_trace.frames] == [
+            "dump_stack_lvl", "bad_page", "free_unref_folios", "entry_SYSCALL_64_after_hwframe"
+        ]  # fmt: skip
+        assert not log.unparsed
+        assert len(scan_log(text.encode(), engine="python").df_reports()) == 1
+
+
+def test_entries_of_two_times_are_two() -> None:
+    rows = [f"[  100.{n:06}] {row}" for n, row in enumerate(BAD)]
+    at = next(n for n, row in enumerate(rows) if "bad_page+" in row)
+    rows.insert(at + 1, f"Jul 31 11:58:10 draig kernel: [  100.{at + 1:06}] {BAD[at]}")
+    (report,) = read_log("\n".join(rows).encode()).reports
+    assert report.call_trace is not None
+    assert [frame.function for frame in report.call_trace.frames].count("bad_page") == 2
