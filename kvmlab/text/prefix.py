@@ -12,7 +12,7 @@ from kvmlab.text.shapes import has_shape
 _LEVELS = ("emerg", "alert", "crit", "err", "warn", "notice", "info", "debug")
 _LEVEL_OF = {name: n for n, name in enumerate(_LEVELS)} | {"error": 3, "warning": 4}
 _LETTER_OF = {"F": 2, "S": 2, "E": 3, "W": 4, "I": 6, "D": 7, "V": 7}
-_KERNEL_IDENT = re.compile(r"(?:kernel|vmkernel|kern|unix)(?:\[\d{1,10}\])?$")
+_KERNEL_IDENT = re.compile(r"(?:kernel|vmkernel|vmkwarning|vmalert|kern|unix)(?:\[\d{1,10}\])?$")
 _CALLER_FIELD = re.compile(r",caller=([TC]\d{1,10})")
 _FRAGMENT_FIELD = re.compile(r",ncfrag=(\d{1,7})/\d{1,7}$")
 # The kernel's time in its brackets, wherever it stands in a line.
@@ -79,6 +79,8 @@ _STAGES = tuple(Stage)
 _AFTER_CARRIER = (Stage.LEVEL, Stage.TIME, Stage.CALLER)
 _CARRIER, _CALLER = Stage.CARRIER, Stage.CALLER
 _INNER = frozenset({Stage.LEVEL, Stage.TIME})
+# Rows that no blank stands behind.
+_FLUSH = frozenset(["dmesg_decoded", "kmsg", "caller_vmkernel"])
 _UNKNOWN = Row("unknown_carrier", Stage.CARRIER, "", "", "", "")
 
 
@@ -145,7 +147,7 @@ def _prefix(line: str, rows: list[Row], found: dict[str, str], at: int) -> Prefi
     ident = found.get("ident")
     inner = rows[-1].stage in _INNER or any(row.stage in _INNER for row in rows)
     kernel = inner or ident is None or bool(_KERNEL_IDENT.match(ident)) or not ident
-    if line[at : at + 1] == " " and rows[-1].stage is not _CARRIER and rows[-1].name not in ("dmesg_decoded", "kmsg"):
+    if line[at : at + 1] == " " and rows[-1].stage is not _CARRIER and rows[-1].name not in _FLUSH:
         at += 1
     timestamp, time_ns = None, None
     if "sec" in found:
