@@ -23,6 +23,8 @@ _DEEP, _HANGING = " " * 9, 40
 # A timestamp behind which a message can begin.
 _INNER = re.compile(STAMP.encode() + rb"(?=[ \[]|[\r\n])")
 _INNER_TEXT = re.compile(STAMP)
+# A message that kernels to 5.x print without a line break, and what they print next.
+_OPEN_ENDED = re.compile(rb"hard LOCKUP on cpu \d{1,5}(?=Modules linked in:)")
 # What /dev/kmsg puts below a message.
 _DICTIONARY = re.compile(r" [A-Za-z][\w.-]{0,63}=")
 # A message of the kernel in the output of `journalctl -o short-monotonic` or `short-delta`, and how one of a program
@@ -176,6 +178,8 @@ def scan(lines: Lines, first: int, last: int, *, quoted: bool = False, into: Sca
             continue
         if kind in (KERNEL, SHAPE, PLAIN, PROMPT) and not (quoted and kind != KERNEL) and lines.splittable(start):
             found.splits.extend(_further(data, start, stop, text, prefix))
+    ends = [match.end() for match in _OPEN_ENDED.finditer(data, lines.starts[first - 1], lines.starts[last])]
+    found.splits.extend(end for end in ends if lines.splittable(end) and end not in lines.splits)
     if quoted:
         _mend_quotes(found, first, last)
     return found

@@ -169,3 +169,29 @@ def test_the_title_of_a_soft_lockup_says_which_cpu_is_stuck() -> None:
         b"[  300.000005] CPU: 7 PID: 913 Comm: kworker/7:1 Tainted: G        W          6.1.7 #1\n"
     )
     assert report_json(more.reports[0])["taint"] == "GW"
+
+
+@pytest.mark.parametrize(
+    "head", ["NMI watchdog: Watchdog detected hard LOCKUP on cpu 13", "Watchdog detected hard LOCKUP on cpu 13"]
+)
+def test_modules_right_behind_a_hard_lockup(head: str) -> None:
+    text = "".join(
+        f"[   12.0000{n:02}] {row}\n"
+        for n, row in enumerate(
+            [
+                f"{head}Modules linked in: lab(F) kvm [last unloaded: zram]",
+                "CPU: 13 PID: 91 Comm: spinner Not tainted 4.15.0 #28",
+                "RIP: 0010:lab_spin+0x8c/0x110 [lab]",
+                "Call Trace:",
+                " lab_ioctl+0x93/0xa0 [lab]",
+            ]
+        )
+    )
+    report = one(text)
+    assert (report.title, report.fields["cpu"]) == (head, 13)
+    assert report_json(report)["modules"] == [{"name": "lab", "flags": "F"}, {"name": "kvm", "flags": ""}]
+    log = read_log(text.encode())
+    assert b"".join(text.encode()[r.span.start : r.span.stop] for r in log.text.records) == text.encode()
+    # In a mail, too.
+    mailed = read_log(f"Subject: x\nFrom: a@example.org\nMessage-ID: <x@y>\n\n{text}".encode()).reports[0]
+    assert mailed.title == head
