@@ -88,6 +88,7 @@ class OpenSplat:
         placed: whether its entries carry offsets.
         owner: whether entries belong to a page_owner stack.
         ended: whether the end marker was read.
+        ruled: whether the rule below it was read, behind which only a panic is of it.
         time_ns: time of its last record.
     """
 
@@ -108,6 +109,7 @@ class OpenSplat:
     placed: bool = False
     owner: bool = False
     ended: bool = False
+    ruled: bool = False
     time_ns: int | None = None
 
     @property
@@ -155,7 +157,7 @@ class OpenSplat:
 
     def reopen(self) -> None:
         """Lets further parts follow (a panic prints its own call trace behind an oops)."""
-        self.ended = self.closed_trace = self.sealed = self.had_trace = self.bottomed = False
+        self.ended = self.ruled = self.closed_trace = self.sealed = self.had_trace = self.bottomed = False
         self.stacks.clear()
         self.seen -= {Part.CPU, Part.HARDWARE, Part.TAINTED, Part.WORKQUEUE}
 
@@ -179,7 +181,7 @@ class OpenSplat:
     def add(self, line: Line) -> None:
         """Takes a record in; what stood between it and the last one is free text of the report or foreign."""
         if self.pending:
-            own = self.talks or self._tells(line)
+            own = (self.talks and not self.ruled) or self._tells(line)
             for other in self.pending:
                 # Without prefixes nothing tells a report's own text from the mail around it.
                 if own and other.record.role is Role.LOG:

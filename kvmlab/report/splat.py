@@ -17,6 +17,7 @@ from kvmlab.report.splat_rules import (
     is_apart,
     is_repeat,
     may_be_cut_here,
+    may_follow_rule,
     may_go_on,
 )
 from kvmlab.text.record import Record, Role
@@ -114,6 +115,8 @@ class _Stream:
             return
         if self.waiting.splats:
             self._turn(line)
+        if self.open is not None and self.open.ruled and not may_follow_rule(self.open, line):
+            self.close()
         splat = self.open
         if line.part in _BEGINS:
             self._begin(line)
@@ -207,8 +210,7 @@ class _Stream:
         splat = self.open
         if splat is not None and splat.title is not None and splat.title.framed:
             splat.add(line)
-            if not splat.in_title:
-                self.close()
+            splat.ruled = not splat.in_title
         elif splat is not None and splat.last.part is Part.DETAIL and not splat.pending and not splat.in_title:
             # A decoder underlines the headings of its listings.
             line.part, line.data = Part.DETAIL, splat.last.data
@@ -233,5 +235,5 @@ class _Stream:
             return
         splat.interrupt(line)
         over = splat.closed_trace and not (splat.talks and not splat.ended) and not may_go_on(splat)
-        if over or len(splat.pending) > (FOREIGN_LIMIT_TALKING if splat.talks else FOREIGN_LIMIT):
+        if over or len(splat.pending) > (FOREIGN_LIMIT_TALKING if splat.talks and not splat.ruled else FOREIGN_LIMIT):
             self.close()

@@ -99,6 +99,13 @@ def may_go_on(splat: OpenSplat) -> bool:
     return splat.kind in _DIES or (splat.kind in _GOES_ON and not splat.ended)
 
 
+def may_follow_rule(splat: OpenSplat, line: Line) -> bool:
+    """Whether a line may stand behind the rule below a report: what others print, the taint, a panic about it."""
+    if line.part is Part.TITLE:
+        return line.data[0].late and continues(splat, line.data[0])
+    return line.part is _OTHER or (isinstance(line.data, Detail) and line.data.name == "lock_debugging")
+
+
 def accepts(splat: OpenSplat, line: Line) -> bool:
     """Whether a part can belong to the open splat."""
     part = line.part

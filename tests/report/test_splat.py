@@ -300,3 +300,39 @@ def test_entries_of_two_times_are_two() -> None:
     (report,) = read_log("\n".join(rows).encode()).reports
     assert report.call_trace is not None
     assert [frame.function for frame in report.call_trace.frames].count("bad_page") == 2
+
+
+RULE = "=" * 66
+SANITIZED = [
+    RULE, "BUG: KASAN: slab-use-after-free in fizz_map+0x1a/0x90 [fizz]",
+    "Read of size 8 at addr ffff8881098b2a40 by task kl/422", "", "CPU: 1 PID: 422 Comm: kl Not tainted 6.9.12 #17",
+    "Call Trace:", " <TASK>", " kasan_report+0x11/0x20", " fizz_map+0x1a/0x90 [fizz]", " </TASK>", "",
+    "The buggy address belongs to the object at ffff8881098b2a00", RULE,
+]  # fmt: skip
+TAINT = "Disabling lock debugging due to kernel taint"
+PANIC = [
+    "Kernel panic - not syncing: KASAN: panic_on_warn set ...", "CPU: 1 PID: 422 Comm: kl Tainted: G    B  6.9.12 #17",
+    "Call Trace:", " <TASK>", " panic+0x1/0x2", " fizz_map+0x1a/0x90 [fizz]", " </TASK>",
+]  # fmt: skip
+
+
+def test_a_panic_behind_the_rule_is_of_the_report() -> None:
+    for between in ([], [TAINT], [TAINT, "eth0: link up"]):
+        log = read_log("".join(f"[    1.000000] {row}\n" for row in [*SANITIZED, *between, *PANIC]).encode())
+        (report,) = log.reports
+        assert report.kind is Kind.KASAN
+        assert report.call_trace is not None
+        assert [frame.function for frame in report.call_trace.frames] == ["kasan_report", "fizz_map"]
+        assert report.span.last_line == len(SANITIZED) + len(between) + len(PANIC)
+        assert [record.text for record in log.unparsed] == [row for row in between if row != TAINT]
+
+
+def test_behind_the_rule_another_report_begins() -> None:
+    another = [row.replace("fizz", "buzz") for row in SANITIZED]
+    for behind in (another, BAD, ["Call Trace:", " panic+0x1/0x2", " fizz_map+0x1a/0x90 [fizz]"]):
+        rows = [*SANITIZED, TAINT, "eth0: link up", *behind]
+        log = read_log("".join(f"[    1.000000] {row}\n" for row in rows).encode())
+        first, second = log.reports
+        assert first.span.last_line == len(SANITIZED) + 1
+        assert second.span.first_line == len(SANITIZED) + 3
+        assert [record.text for record in log.unparsed] == ["eth0: link up"]
