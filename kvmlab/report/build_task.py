@@ -11,7 +11,7 @@ from kvmlab.report.records import CpuLine, Hardware
 from kvmlab.text.span import Span
 
 _CPU_NUMBER = re.compile(
-    r"^\s*CPU:? {1,5}(?P<cpu>\d{1,5})\s*$|EFLAGS: [0-9a-f]{8} CPU: (?P<flagged>\d{1,5})$"
+    r"^\s*CPU(?: #)?:? {1,5}(?P<cpu>\d{1,5})\s*$|EFLAGS: [0-9a-f]{8} CPU: (?P<flagged>\d{1,5})$"
     # One of those that a stall of RCU is about: online, asked for, asked for by the next grace period, interrupts.
     r"|^\s*(?:rcu:\s{1,8})?(?P<stalled>\d{1,5})-[O.][o.][N.][?!.0-9Dd]?: "
 )

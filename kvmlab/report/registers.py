@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from kvmlab.report.numbers import hex_number
 from kvmlab.report.records import Registers
-from kvmlab.report.register_table import ANY_ROW, HEX, REGISTER_ROWS, SYMBOL, How, RegisterRow
+from kvmlab.report.register_row import HEX, SYMBOL, How, RegisterRow
+from kvmlab.report.register_table import ANY_ROW, REGISTER_ROWS
 from kvmlab.text.span import Span, hull
 
 
@@ -67,7 +68,9 @@ _WHOLE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
 _USER_RPL = 3
 # Bits of riscv's status and of arm64's pstate that are clear when a program ran.
 _SR_SPP, _PSR_MODE = 0x100, 0xF
-_COLONLESS = re.compile(r"[a-z][a-z0-9] |s?r\d\d-|YZ|I[AI]|Exception stack|Frame format|Register|[0-9a-f]{16} |\$ |sp=")
+_COLONLESS = re.compile(
+    r"[a-z][a-z0-9] |s?r\d\d-|YZ|I[AI]|Exception stack|Frame format|Register|[0-9a-f]{16} |\$ |sp=|r\d{1,2}=|msr="
+)
 _X86_ROWS = tuple(row for row in REGISTER_ROWS if row.arch in ("x86_64", "i386") and row.how is How.PAIRS)
 _ROW_NAMES = {"Krnl GPRS": "R", "User GPRS": "R"}
 

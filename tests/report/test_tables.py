@@ -8,7 +8,8 @@ import pytest
 
 from kvmlab.report import scan_packed
 from kvmlab.report.details import DetailRow, detail_rows, match_detail
-from kvmlab.report.register_table import ANY_ROW, REGISTER_ROWS, How, RegisterRow
+from kvmlab.report.register_row import How, RegisterRow
+from kvmlab.report.register_table import ANY_ROW, REGISTER_ROWS
 from kvmlab.report.registers import match_registers
 from kvmlab.report.titles import Title, match_title, titles
 
