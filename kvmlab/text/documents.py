@@ -11,6 +11,7 @@ from array import array
 from typing import Any
 
 from kvmlab.text.inflate import compression_of
+from kvmlab.text.prefix import match_prefix
 
 # A string is the log if it makes up so much of the document, and has lines.
 _SHARE, _LINES = 0.6, 3
@@ -129,9 +130,16 @@ def mostly(data: bytes, stop: int) -> str | None:
     """
     enough = max(_LINES, _SHARE * data.count(b"\n", 0, stop))
     for name, pattern in (("pairs", _PAIRED), ("objects", _BEHIND)):
-        if sum(1 for _ in pattern.finditer(data, 0, stop)) >= enough:
+        found = [match[0] for match in pattern.finditer(data, 0, stop)]
+        # What a program says behind a prefix of syslog is its own message, and no kernel's.
+        if len(found) >= enough and sum(map(_of_program, found)) < len(found) / 2:
             return name
     return None
+
+
+def _of_program(line: bytes) -> bool:
+    prefix = match_prefix(line.decode("utf-8", "replace"))
+    return prefix is not None and not prefix.kernel
 
 
 def pair_fields(raw: bytes) -> dict[str, str]:

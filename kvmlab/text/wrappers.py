@@ -131,24 +131,11 @@ WRAPPERS: tuple[Wrapper, ...] = (
 )
 # What the beginning of a text must hold if any of these, or markup, is in it; and what shows fast that it does not.
 _SIGNS = (
-    b"&",
-    b"<br",
-    b"\\par",
-    b"[code",
-    b"[quote",
-    b"[pre",
-    b"[/",
-    b"{",
-    b"<pre",
-    b"<code",
-    b"</pre",
-    b"</code",
-    b"`",
+    b"&", b"<br", b"\\par", b"[code", b"[quote", b"[pre", b"[/", b"{", b"<pre", b"<code", b"</pre", b"</code", b"`",
     b"'''",
-)
+)  # fmt: skip
 _SIGNED = re.compile(rb"(?im)" + _MARKUP.pattern.removeprefix(b"(?im)") + rb"|<br ?/?>|\\par[ \t\r]{0,4}$")
-_FIRST, _DIGITS = frozenset(b"\"'`|{\\-*\xe2[bur"), frozenset(b"0123456789")
-_BRACKET = frozenset(b"[")
+_FIRST, _DIGITS, _BRACKET = frozenset(b"\"'`|{\\-*\xe2[bur"), frozenset(b"0123456789"), frozenset(b"[")
 _BEGINS = re.compile(rb"(?im)^[ \t]{0,40}(?:(?:- )?\[?[bur]?[\"'`|]|\{color|\\\[)|^[ \t]{0,8}(?:[-*]|\xe2\x80\xa2) ")
 _COMPILED = tuple((re.compile(wrapper.pattern), wrapper.undo) for wrapper in WRAPPERS)
 
@@ -172,19 +159,32 @@ def unwrapped(lines: Lines) -> Lines:
     if (bare := without_numbers(lines, begin + _REACH)) is not lines:
         return bare
     rows = sorted({lines.row_at(match.start()) for match in _TELLING.finditer(data, begin, begin + _REACH)})
-    if len(_BREAK.findall(data, begin, begin + _REACH)) >= max(_ENOUGH, _SHARE * len(rows)):
-        return Lines(data, lines.encoding, [_broken(lines)])
     texts = [lines.text(row).rstrip() for row in rows]
+    if sum(text.lower().count("<br") for text in texts) >= max(_ENOUGH, _SHARE * len(rows)):
+        return Lines(data, lines.encoding, [_broken(lines)])
     for pattern, undo in _COMPILED:
         found = sum(pattern.match(text) is not None for text in texts)
         if found >= _ENOUGH and found >= _SHARE * len(texts):
             return Lines(data, lines.encoding, [Stretch(0, len(data), _without(lines.encoding, pattern, undo))])
     titles = [match.start() for match in _TITLE_WITHIN.finditer(data) if not _behind_prefix(lines, match.start())]
-    if _MARKUP.search(data, begin, begin + _REACH) or (titles and begin <= titles[0] < begin + _REACH):
+    if _of_log(_MARKUP, data, begin, begin + _REACH) or (titles and begin <= titles[0] < begin + _REACH):
         within = {*titles, *(match.start() for match in _CODE_WITHIN.finditer(data))}
         starts = array("Q", sorted({*lines.starts[:-1], *within})) if within else None
         return Lines(data, lines.encoding, [Stretch(0, len(data), _unmarked(lines.encoding), starts, plain=True)])
     return lines
+
+
+def _of_log(marks: re.Pattern[bytes], data: bytes, begin: int, stop: int) -> bool:
+    """Whether a mark stands in a line that is no program's message."""
+    end = begin
+    for match in marks.finditer(data, begin, stop):
+        if match.end() > end:
+            first, end = data.rfind(b"\n", 0, match.end()) + 1, data.find(b"\n", match.end())
+            prefix = match_prefix(data[first:end].decode("utf-8", "replace"))
+            if prefix is None or prefix.kernel:
+                return True
+            end = len(data) if end < 0 else end
+    return False
 
 
 def _has_prefixes(lines: Lines) -> bool:
@@ -208,7 +208,7 @@ def is_wrapped(head: bytes) -> bool:
     low = head.lower()
     first = {row[0] for line in low.split(b"\n") if (row := line.lstrip(b" \t"))}
     return bool(
-        (any(sign in low for sign in _SIGNS) and _SIGNED.search(head))
+        (any(sign in low for sign in _SIGNS) and _of_log(_SIGNED, head, 0, len(head)))
         # Most logs begin their lines with a bracket.
         or (first & _FIRST and (first != _BRACKET or b'\n["' in low or b"\n['" in low) and _BEGINS.search(head))
         or (first & _DIGITS and TELLING.search(head))

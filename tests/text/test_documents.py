@@ -217,3 +217,13 @@ def test_two_steps_back_do_not_turn_a_log_round() -> None:
     lines += [f"[{n:5}.000000] eth{n}: link up" for n in (3, 1, 2, 4, 5)]
     found = read_log("\n".join([*lines, ""]).encode())
     assert [report.timestamp for report in found.reports] == [f"{n}.000000" for n in range(9)]
+
+
+@pytest.mark.parametrize("said", ['{"level":"info","msg":"line %d","time":"x"}', 'time="x" level=info msg="line %d"'])
+def test_objects_that_programs_say_are_no_kernels(said: str) -> None:
+    rows = [f"Jul 31 11:57:{n % 60:02} draig dockerd[12]: {said % n}" for n in range(60)]
+    rows += [f"Jul 31 11:58:00 draig kernel: {line}" for line in REPORT]
+    found = read_log("\n".join([*rows, ""]).encode())
+    assert found.text.kind == "syslog"
+    alone = read_log("\n".join([*rows[60:], ""]).encode())
+    assert [record.text for record in found.text.logs()] == [record.text for record in alone.text.logs()]
