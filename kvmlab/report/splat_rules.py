@@ -57,7 +57,7 @@ def is_repeat(splat: OpenSplat, line: Line) -> bool:
     last = splat.last
     if last.record.text != line.record.text or splat.pending or last.part is _REPEAT:
         return False
-    if last.record.prefix != line.record.prefix and None not in (last.record.prefix, line.record.prefix):
+    if last.record.prefix != line.record.prefix and _is_timed(last.record) and _is_timed(line.record):
         # Two carriers wrote one message down, each in its own way.
         return None in (last.record.time_ns, line.record.time_ns) or last.record.time_ns == line.record.time_ns
     if last.record.timestamp != line.record.timestamp or last.record.clock != line.record.clock:
@@ -66,6 +66,11 @@ def is_repeat(splat: OpenSplat, line: Line) -> bool:
         return splat.title is not None and not splat.title.single
     # An entry, or a row of zeros, may follow itself; a line that stands in a report once may not.
     return line.part in _ONCE or line.part is _TRACE or _REPEAT in splat.seen
+
+
+def _is_timed(record: Record) -> bool:
+    """Whether a record has a time, which a prefix that was cut has not."""
+    return record.time_ns is not None or record.clock is not None
 
 
 def may_be_cut_here(splat: OpenSplat) -> bool:

@@ -219,7 +219,7 @@ class Text:
     Args:
         source: where it came from.
         kind: `dmesg`, `mail`, `mbox`, `journal`, `journal-json`, `journal-export`, `syslog`, `console`, `kmsg`,
-            `pstore`, `logcat`, `text` (no log found) or `binary`.
+            `pstore`, `logcat`, `json`, `yaml`, `csv`, `html`, `text` (no log found) or `binary`.
         encoding: Python's name of it.
         line_endings: `lf`, `crlf`, `cr`, `mixed` or `none`.
         n_lines: number of physical lines.

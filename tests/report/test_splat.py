@@ -293,6 +293,16 @@ def test_a_message_that_two_carriers_wrote_is_one() -> None:
         assert len(scan_log(text.encode(), engine="python").df_reports()) == 1
 
 
+def test_a_line_whose_time_was_cut_is_no_copy() -> None:
+    zeros = "raw: 0000000000000000 0000000000000000 0000000000000000 0000000000000000"
+    rows = [f"[  100.{n:06}] {zeros if row.startswith('raw: ') else row}" for n, row in enumerate(BAD)]
+    at = next(n for n, row in enumerate(rows) if zeros in row)
+    (report,) = read_log("\n".join([*rows[: at + 1], rows[at + 1][4:], *rows[at + 2 :]]).encode()).reports
+    assert report.page is not None
+    assert report.page.raw is not None
+    assert len(report.page.raw.words) == 8
+
+
 def test_entries_of_two_times_are_two() -> None:
     rows = [f"[  100.{n:06}] {row}" for n, row in enumerate(BAD)]
     at = next(n for n, row in enumerate(rows) if "bad_page+" in row)
