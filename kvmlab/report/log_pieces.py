@@ -18,7 +18,7 @@ from kvmlab.text.record import Record
 from kvmlab.text.records import Records
 from kvmlab.text.source import open_source
 from kvmlab.text.span import Damage, Span
-from kvmlab.text.text import LogBlock
+from kvmlab.text.text import LogBlock, Text, Wrap
 
 # Bytes of a piece.
 PIECE = 8 << 20
@@ -70,6 +70,7 @@ def read_pieces(fill: Fill, *, piece: int | None = None) -> Iterator[LogPiece]:
     at_end = False
     encoding: str | None = None
     habits: tuple[bool | None, ...] = (None, None)
+    wrap: tuple[str, int] | None = None
     while True:
         if not at_end and len(held) < want:
             room = bytearray(want - len(held))
@@ -86,11 +87,16 @@ def read_pieces(fill: Fill, *, piece: int | None = None) -> Iterator[LogPiece]:
             if want > LONGEST:
                 raise NotPlain
             continue
-        used, seen, blocks = found
-        if encoding not in (None, seen) and {encoding, seen} != {"ascii", "utf-8"}:
+        used, text = found
+        if encoding not in (None, text.encoding) and {encoding, text.encoding} != {"ascii", "utf-8"}:
             raise NotPlain
-        encoding = seen
-        if blocks:
+        encoding = text.encoding
+        if text.wraps:
+            if wrap is not None and wrap != _wrap(text.wraps[0]):
+                # Where lines go on depends on the width, which only the whole shows.
+                raise NotPlain
+            wrap = _wrap(text.wraps[-1])
+        if blocks := text.log_blocks:
             if start and not _goes_on(habits, _habits(blocks[0])):
                 raise NotPlain
             now = _habits(blocks[-1])
@@ -103,6 +109,11 @@ def read_pieces(fill: Fill, *, piece: int | None = None) -> Iterator[LogPiece]:
         start, line = start + used.size, line + used.lines
 
 
+def _wrap(wrap: Wrap) -> tuple[str, int]:
+    # Mailers leave lines of any length.
+    return wrap.kind, wrap.width if wrap.kind == "columns" else 0
+
+
 def _habits(block: LogBlock) -> tuple[bool | None, ...]:
     return block.blanks_collapsed, block.leading_blanks_lost
 
@@ -112,8 +123,8 @@ def _goes_on(before: tuple[bool | None, ...], now: tuple[bool | None, ...]) -> b
     return all(b is None or (b is a) or (a is None and not b) for a, b in zip(before, now, strict=True))
 
 
-def _read(data: bytes, start: int, line: int, at_end: bool) -> tuple[LogPiece, str, Sequence[LogBlock]] | None:
-    """What stands in a stretch up to where it can be cut, its encoding and blocks; None if it cannot be cut."""
+def _read(data: bytes, start: int, line: int, at_end: bool) -> tuple[LogPiece, Text] | None:
+    """What stands in a stretch up to where it can be cut, and its text; None if it cannot be cut."""
     text = read_text(open_source(data, limit=len(data) + 1))
     if text.mails or text.parts or not isinstance(text.records, Records):
         raise NotPlain
@@ -141,8 +152,7 @@ def _read(data: bytes, start: int, line: int, at_end: bool) -> tuple[LogPiece, s
             stop,
             lines,
         ),
-        text.encoding,
-        text.log_blocks,
+        text,
     )
 
 

@@ -74,6 +74,14 @@ def test_blanks_are_judged_of_a_whole_block(further: str, monkeypatch: pytest.Mo
         check(data, 35541)
 
 
+@pytest.mark.parametrize(("seed", "kinds", "piece"), [(550498, [], 58602), (499907, ["interleave"], 56074)])
+def test_a_wrap_is_judged_as_a_whole(seed: int, kinds: list[str], piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_pieces, "MARGIN", 300)
+    ending = "\r\n" if kinds else "\n"
+    with contextlib.suppress(NotPlain):
+        check(damaged(seed, "iso", ["wrap", *kinds, "time jumps"], ending, 0.6, 90_000), piece)
+
+
 @pytest.mark.parametrize("lost", ["  ", "\n "])
 def test_a_piece_alone_does_not_say_that_blanks_are_lost(lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_pieces, "MARGIN", 10)
