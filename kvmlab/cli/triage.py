@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from kvmlab.cli.arguments import add_input, add_json
 from kvmlab.cli.output import Output
 from kvmlab.cli.triage_json import print_document
-from kvmlab.cli.triage_sources import scans, summarize
+from kvmlab.cli.triage_sources import rarely_collected, scans, summarize
 from kvmlab.errors import KvmlabError
 from kvmlab.inquiry.filters import ReportFilter, make_filter
 from kvmlab.inquiry.similar import similar_families
@@ -82,6 +82,11 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Print the triage; 1 if there is nothing to report."""
+    with rarely_collected():
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     wanted = make_filter(args.kind, args.since, args.pfn, args.frame)
     if args.parquet is not None:
         return write(args, wanted)

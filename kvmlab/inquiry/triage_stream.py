@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Self, TypeVar
 
 from kvmlab.inquiry.families import families_of, family_json
 from kvmlab.inquiry.filters import ReportFilter
@@ -18,9 +18,13 @@ from kvmlab.inquiry.triage import SCHEMA, source_json
 from kvmlab.report.jsonable import damage_json, report_json, span_json
 from kvmlab.report.log import Log
 from kvmlab.report.log_pieces import LogPiece
-from kvmlab.report.records import Frame, Report
+from kvmlab.report.records import CallTrace, Frame, RawWords, Report
 from kvmlab.report.repeats import kept_reports
 from kvmlab.text.span import Damage, Span
+
+T = TypeVar("T")
+# Where something stands of which nothing is asked but what it says.
+_NOWHERE = Span(0, 0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -38,7 +42,7 @@ class _Source:
 class TriageStream:
     """Collects texts; `write` then gives the document that `kvmlab triage --json` prints, piece by piece.
 
-    Reports lie in an unnamed temporary file meanwhile. In memory stays of each what its family is told by, some 5 kB.
+    Reports lie in an unnamed temporary file meanwhile. In memory stays of each what its family is told by, some 4 kB.
 
     Args:
         wanted: which reports stand in the document.
@@ -56,6 +60,7 @@ class TriageStream:
         self._written = 0
         self._sources: list[_Source] = []
         self._frames: dict[tuple[object, ...], Frame] = {}
+        self._shared: dict[Any, Any] = {}
         # Only how many there are counts.
         self._records: dict[int, tuple[int, ...]] = {}
 
@@ -127,22 +132,36 @@ class TriageStream:
         """The report without what neither families nor copies are told by; equal frames are one."""
         trace, registers = report.call_trace, report.registers
         if trace is not None:
-            trace = replace(trace, frames=tuple(map(self._frame, trace.frames)), markers=())
+            trace = CallTrace(None, tuple(map(self._frame, trace.frames)), (), trace.name)
         if registers is not None:
             # Whether two blocks are equal is all that is asked of their values.
-            digest = hashlib.blake2b(repr(sorted(registers.values.items())).encode(), digest_size=16).digest()
-            registers = replace(registers, values={"": int.from_bytes(digest)}, missing=(), missing_lines=())
-        page = report.page
+            values = {"": _digest(sorted(registers.values.items()))}
+            registers = replace(registers, values=values, missing=(), missing_lines=(), span=_NOWHERE)
+        page, cpu = report.page, report.cpu_line
         if page is not None:
+            raw = None if page.raw is None else RawWords((_digest(page.raw.words),), page.raw.width, _NOWHERE)
             page = replace(
                 page, head=None, memcg=None, address_space=None, flags=None, page_type=None, head_raw=None,
-                page_owner=None,
+                page_owner=None, raw=raw, page_line=None, reason=self._one(page.reason), reason_span=None,
+                span=_NOWHERE,
+            )  # fmt: skip
+        if cpu is not None:
+            # Equal words are one, too.
+            cpu = replace(
+                cpu, comm=self._one(cpu.comm), taint_text=self._one(cpu.taint_text), release=self._one(cpu.release),
+                build=self._one(cpu.build), version_tail=None, package_id=None, span=_NOWHERE,
             )  # fmt: skip
         return replace(
-            report, page=page, call_trace=trace, registers=registers, modules=None, more_registers=(), traces=(),
-            damage=(), missing=(), code=None, hardware=None, taint_verbose=None, end_trace=None, workqueue=None,
+            report, page=page, cpu_line=cpu, process=self._one(report.process), call_trace=trace, registers=registers,
+            modules=None, more_registers=(), traces=(), damage=(), missing=(), code=None, hardware=None,
+            taint_verbose=None, end_trace=None, workqueue=None,
             records=self._records.setdefault(len(report.records), report.records),
         )  # fmt: skip
+
+    def _one(self, value: T) -> T:
+        """The first of equal values."""
+        found: T = self._shared.setdefault(value, value)
+        return found
 
     def _frame(self, frame: Frame) -> Frame:
         key = (
@@ -190,6 +209,10 @@ class TriageStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._spool.close()
+
+
+def _digest(values: object) -> int:
+    return int.from_bytes(hashlib.blake2b(repr(values).encode(), digest_size=16).digest())
 
 
 def _extend(damage: list[Damage], latest: dict[tuple[str, str], int], more: Iterable[Damage]) -> None:

@@ -29,11 +29,14 @@ from kvmlab.report.open_splat import Splat
 from kvmlab.report.records import CallTrace, CpuLine, Hardware, Kind, Registers, Report
 from kvmlab.report.report_damage import open_stacks, report_damage
 from kvmlab.report.stack import StackLine
-from kvmlab.text.span import Span
+from kvmlab.text.span import Span, hull
 
 _DECIMAL_FIELDS = frozenset(
     {"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die", "jiffies"}
 )
+_OF_REGISTERS = frozenset({Part.REGISTERS, Part.CODE})
+# Asked for at every line: Python 3.11 takes longer to look a member up than to compare it.
+_STACK = Part.STACK
 _CALLERS = "Caller"
 _WITHIN_REGISTERS = frozenset({"decoded_code", "hung_task_note", "powerpc_task"})
 _USER_REGISTERS = "user-mode RIP, Code, RSP and register lines"
@@ -90,11 +93,7 @@ class _Builder:
             # A decoder's listing of the code, and the taint on mips to 3.x, stand between registers and part nothing.
             if not (isinstance(line.data, Detail) and line.data.name in _WITHIN_REGISTERS):
                 before = line
-        spans = [line.record.span for line in lines]
-        span = Span(
-            min(span.start for span in spans), max(span.stop for span in spans),
-            min(span.first_line for span in spans), max(span.last_line for span in spans),
-        )  # fmt: skip
+        span = hull([line.record.span for line in lines])
         kind = self._kind()
         title = self._title()
         timed = [line.record.timestamp for line in lines if line.record.timestamp is not None]
@@ -144,15 +143,15 @@ class _Builder:
 
     def _take(self, line: Line, before: Line | None) -> None:
         part, data, span = line.part, line.data, line.record.span
-        if (
-            part not in (Part.REGISTERS, Part.CODE)
-            and before is not None
-            and before.part in (Part.REGISTERS, Part.CODE)
-        ):
+        if before is not None and before.part in _OF_REGISTERS and part not in _OF_REGISTERS:
             closes = part is Part.STACK and any(m.stack == "TASK" and not m.opens for m in data.markers)
             if self.blocks:
                 self.blocks[-1].user = self.blocks[-1].user or closes
-        if part is Part.TITLE:
+        if part is _STACK:
+            self._take_stack(line)
+        elif part in _OF_REGISTERS:
+            self._take_registers(line, before)
+        elif part is Part.TITLE:
             self.titles.append(line)
             if not (data[0].late and self.splat.kind is Kind.HUNG_TASK):
                 # What the watchdog says behind the trace is about the CPU that the watchdog ran on.
@@ -184,10 +183,6 @@ class _Builder:
             self._open_trace(span)
             if isinstance(data, StackLine):
                 self.traces[-1].add(line, data)
-        elif part is Part.STACK:
-            self._take_stack(line)
-        elif part in (Part.REGISTERS, Part.CODE):
-            self._take_registers(line, before)
         elif part is Part.REPEAT:
             # Only a title printed twice is another mention of the report.
             if before is not None and before.part is Part.TITLE:
@@ -253,7 +248,7 @@ class _Builder:
         self.trace_name, self.fresh = None, False
 
     def _take_registers(self, line: Line, before: Line | None) -> None:
-        follows = before is not None and before.part in (Part.REGISTERS, Part.CODE)
+        follows = before is not None and before.part in _OF_REGISTERS
         first = line.part is Part.REGISTERS and line.data.first
         if not self.blocks or not follows or (first and self.blocks[-1].lines and _again(self.blocks[-1], line.data)):
             self.blocks.append(_Block())

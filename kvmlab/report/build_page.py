@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kvmlab.report.build_trace import to_frames
+from kvmlab.report.build_trace import to_frame
 from kvmlab.report.lines import Line, Part
 from kvmlab.report.page_dump import PageLine, match_flags
 from kvmlab.report.page_owner import OwnerLine, Section
@@ -107,7 +107,8 @@ class PageBuilder:
     def take_frames(self, line: Line) -> None:
         """Takes a line of a page_owner stack."""
         stack = self._owner_stacks[self._section]
-        stack += to_frames(line.data.entries, line, None, stack)
+        found = [to_frame(entry, line, None, stack) for entry in line.data.entries]
+        stack += (frame for frame in found if frame is not None)
         self._owner_span = line.record.span if self._owner_span is None else self._owner_span | line.record.span
         self._span = self._owner_span if self._span is None else self._span | line.record.span
 

@@ -10,23 +10,27 @@ from kvmlab.report.cpu_line import match_cpu_line, vendor_and_product
 from kvmlab.report.records import CpuLine, Hardware
 from kvmlab.text.span import Span
 
-_CPU_NUMBER = re.compile(r"^\s*CPU:? {1,5}(?P<cpu>\d{1,5})\s*$|EFLAGS: [0-9a-f]{8} CPU: (?P<flagged>\d{1,5})$")
+_CPU_NUMBER = re.compile(
+    r"^\s*CPU(?: #)?:? {1,5}(?P<cpu>\d{1,5})\s*$|EFLAGS: [0-9a-f]{8} CPU: (?P<flagged>\d{1,5})$"
+    # One of those that a stall of RCU is about: online, asked for, asked for by the next grace period, interrupts.
+    r"|^\s*(?:rcu:\s{1,8})?(?P<stalled>\d{1,5})-[O.][o.][N.][?!.0-9Dd]?: "
+)
 _TAINT = r"(?P<taint>Not tainted|Tainted: [A-Z ]{1,64}?) {0,8}"
 _RELEASED = re.compile(rf".*?{_TAINT}\((?P<release>\d[^() ]{{1,128}}(?: #\d{{1,6}})?)\)")
 _TAINT_ALONE = re.compile(rf".*\({_TAINT}\)$")
 
 
 def cpu_number(text: str) -> str | None:
-    """The number of the CPU, which oopses to 3.8 print on a line of its own or behind the flags of i386.
+    """The number of the CPU on a line of its own, as oopses to 3.8 and stalls of RCU have it, or behind flags of i386.
 
     Args:
         text: the message of a record.
 
-    >>> cpu_number("CPU 3 "), cpu_number("CPU:    0"), cpu_number("CPU: 3 PID: 91")
-    ('3', '0', None)
+    >>> cpu_number("CPU 3 "), cpu_number("rcu: 2-...0: (1 GPs behind) idle=5c2"), cpu_number("CPU: 3 PID: 91")
+    ('3', '2', None)
     """
     found = _CPU_NUMBER.search(text)
-    return None if found is None else found["cpu"] or found["flagged"]
+    return None if found is None else found[found.lastgroup or "cpu"]
 
 
 def hung_task_line(text: str, span: Span, fields: Mapping[str, str | int]) -> CpuLine | None:

@@ -32,7 +32,8 @@ class TraceBuilder:
         for item in found.items:
             if isinstance(item, Entry):
                 context = self.stacks[-1] if self.stacks else None
-                self.frames += to_frames((item,), line, context, self.frames)
+                if (frame := to_frame(item, line, context, self.frames)) is not None:
+                    self.frames.append(frame)
                 continue
             self.markers.append(StackMarker(item.stack, item.opens, line.record.span))
             if item.opens:
@@ -45,23 +46,19 @@ class TraceBuilder:
         return CallTrace(self.header, tuple(self.frames), tuple(self.markers), self.name)
 
 
-def to_frames(entries: tuple[Entry, ...], line: Line, context: str | None, before: list[Frame]) -> list[Frame]:
-    """The frames of one line; of `f from g` (arm32), `f` counts only where the line before did not name it already.
+def to_frame(entry: Entry, line: Line, context: str | None, before: list[Frame]) -> Frame | None:
+    """The frame of an entry; None for the `f` of `f from g` (arm32) that the line before named already.
 
     Args:
-        entries: what the line holds.
-        line: the line.
+        entry: the entry.
+        line: the line that it stands on.
         context: the stack that is open.
         before: the frames of the trace so far.
     """
-    frames = []
-    for entry in entries:
-        if entry.caller is False and before and before[-1].function == entry.function:
-            continue
-        frames.append(
-            Frame(
-                entry.function, entry.offset, entry.size, entry.module, entry.reliable, context, line.record.span,
-                line.record.timestamp, entry.build_id, entry.address, entry.source, entry.inlined, entry.info,
-            )
-        )  # fmt: skip
-    return frames
+    if entry.caller is False and before and before[-1].function == entry.function:
+        return None
+    record = line.record
+    return Frame(
+        entry.function, entry.offset, entry.size, entry.module, entry.reliable, context, record.span, record.timestamp,
+        entry.build_id, entry.address, entry.source, entry.inlined, entry.info,
+    )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from kvmlab.report.cpu_line import taint_letters
@@ -145,6 +146,25 @@ def _comm(report: Report) -> str | None:
     return None if named is None else str(named)
 
 
+def unsigned(values: Sequence[int | None]) -> Any:
+    """A column of 64-bit numbers, each exactly: pandas takes some lists of them for floats.
+
+    Args:
+        values: the numbers, None where one is missing.
+
+    >>> [hex(value) for value in unsigned([0xFFFFFFFF00000000, 0x1FFFFFFFF, 0xFFFFFFFF00000001])]
+    ['0xffffffff00000000', '0x1ffffffff', '0xffffffff00000001']
+    """
+    held = np.array([value or 0 for value in values], np.uint64)
+    return pd.arrays.IntegerArray(held, np.array([value is None for value in values], bool))
+
+
+def _column(values: list[Any], kind: str) -> Any:
+    if kind in ("UInt64", "uint64"):
+        return pd.Series(unsigned(values), dtype=kind)
+    return pd.Series(values, dtype=kind)
+
+
 def _frame(rows: Sequence[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
-    data = {name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in columns.items()}
+    data = {name: _column([row[name] for row in rows], kind) for name, kind in columns.items()}
     return pd.DataFrame(data, columns=list(columns))

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kvmlab.report.log import find_reports
 from kvmlab.report.records import Report
 from kvmlab.report.scan_text import Fill, NotPlain, filled
 from kvmlab.text.backwards import newest_first
 from kvmlab.text.reader import read_text
-from kvmlab.text.record import Join, Record
+from kvmlab.text.record import Record
+from kvmlab.text.records import Records
 from kvmlab.text.source import open_source
 from kvmlab.text.span import Damage, Span
+from kvmlab.text.text import LogBlock, Text, Wrap
 
 # Bytes of a piece.
 PIECE = 8 << 20
@@ -67,6 +69,8 @@ def read_pieces(fill: Fill, *, piece: int | None = None) -> Iterator[LogPiece]:
     start = line = 0
     at_end = False
     encoding: str | None = None
+    habits: tuple[bool | None, ...] = (None, None)
+    wrap: tuple[str, int] | None = None
     while True:
         if not at_end and len(held) < want:
             room = bytearray(want - len(held))
@@ -83,21 +87,51 @@ def read_pieces(fill: Fill, *, piece: int | None = None) -> Iterator[LogPiece]:
             if want > LONGEST:
                 raise NotPlain
             continue
-        used, seen = found
-        if encoding not in (None, seen) and {encoding, seen} != {"ascii", "utf-8"}:
+        used, text = found
+        if encoding not in (None, text.encoding) and {encoding, text.encoding} != {"ascii", "utf-8"}:
             raise NotPlain
-        encoding = seen
+        encoding = text.encoding
+        if text.wraps:
+            if wrap is not None and wrap != _wrap(text.wraps[0]):
+                # Where lines go on depends on the width, which only the whole shows.
+                raise NotPlain
+            wrap = _wrap(text.wraps[-1])
+        if blocks := text.log_blocks:
+            if start and not _goes_on(habits, _habits(blocks[0])):
+                raise NotPlain
+            now = _habits(blocks[-1])
+            if len(blocks) == 1:
+                # What is known of a block stays true of the rest of it.
+                now = tuple(a if b is None else b for a, b in zip(habits, now, strict=True))
+            habits = now
         yield used
         held, want = held[used.size :], size
         start, line = start + used.size, line + used.lines
 
 
-def _read(data: bytes, start: int, line: int, at_end: bool) -> tuple[LogPiece, str] | None:
-    """What stands in a stretch up to where it can be cut, and its encoding; None if it cannot be cut."""
+def _wrap(wrap: Wrap) -> tuple[str, int]:
+    # Mailers leave lines of any length.
+    return wrap.kind, wrap.width if wrap.kind == "columns" else 0
+
+
+def _habits(block: LogBlock) -> tuple[bool | None, ...]:
+    return block.blanks_collapsed, block.leading_blanks_lost
+
+
+def _goes_on(before: tuple[bool | None, ...], now: tuple[bool | None, ...]) -> bool:
+    """Whether a block that was cut would be judged in the same way as a whole."""
+    return all(b is None or (b is a) or (a is None and not b) for a, b in zip(before, now, strict=True))
+
+
+def _read(data: bytes, start: int, line: int, at_end: bool) -> tuple[LogPiece, Text] | None:
+    """What stands in a stretch up to where it can be cut, and its text; None if it cannot be cut."""
     text = read_text(open_source(data, limit=len(data) + 1))
-    if text.mails or text.parts:
+    if text.mails or text.parts or not isinstance(text.records, Records):
         raise NotPlain
-    records = [_moved(record, start, line) for record in text.records]
+    if not (text.lines is None or text.lines.plain or any(b.prefix_style == "fields" for b in text.log_blocks)):
+        # What stands around the lines is judged by the beginning of the text.
+        raise NotPlain
+    records = list(text.records.moved(start, line))
     if newest_first(records) is not None:
         raise NotPlain
     reports, unparsed = find_reports(records)
@@ -109,14 +143,17 @@ def _read(data: bytes, start: int, line: int, at_end: bool) -> tuple[LogPiece, s
         stop, lines = upto.start - start, upto.first_line - 1 - line
     last = line + lines
     damage = (Damage(d.kind, _shifted(d.span, start, line), d.reason) for d in text.damage)
-    return LogPiece(
-        [report for report in reports if report.span.last_line <= last],
-        sum(record.span.first_line <= last for record in unparsed),
-        Counter(record.role.value for record in records if record.span.first_line <= last),
-        tuple(one for one in damage if one.span.first_line <= last),
-        stop,
-        lines,
-    ), text.encoding
+    return (
+        LogPiece(
+            [report for report in reports if report.span.last_line <= last],
+            sum(record.span.first_line <= last for record in unparsed),
+            Counter(record.role.value for record in records if record.span.first_line <= last),
+            tuple(one for one in damage if one.span.first_line <= last),
+            stop,
+            lines,
+        ),
+        text,
+    )
 
 
 def _cut(records: Sequence[Record], reports: Sequence[Report], limit: int) -> Span | None:
@@ -135,17 +172,6 @@ def _cut(records: Sequence[Record], reports: Sequence[Report], limit: int) -> Sp
     # A record of several lines may begin before the limit: a report that it is of begins there, or before it.
     inside = any(report.span.first_line < span.first_line <= report.span.last_line for report in reports)
     return _cut(records, reports, span.first_line) if inside else span
-
-
-def _moved(record: Record, start: int, line: int) -> Record:
-    if not start:
-        return record
-    return replace(
-        record,
-        span=_shifted(record.span, start, line),
-        joins=tuple(Join(j.after_line + line, j.at, j.insert_blank, j.reason, j.certain) for j in record.joins),
-        damage=tuple(Damage(d.kind, _shifted(d.span, start, line), d.reason) for d in record.damage),
-    )
 
 
 def _shifted(span: Span, start: int, line: int) -> Span:

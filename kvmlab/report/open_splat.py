@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from kvmlab.report.details import Detail
 from kvmlab.report.lines import Line, Part
@@ -20,9 +21,25 @@ BOTTOM = re.compile(
     r"asm_exc_page_fault|page_fault|error_code|start_kernel|ret_from_exception|system_call\w*|kernel_thread_starter|"
     r"_new_vmalloc_restore_context_a0|gs_change|kernel_init_thread|__irq_usr|el0_da|__dabt_usr"
 )
+
+
+@lru_cache(maxsize=1024)
+def is_bottom(function: str) -> bool:
+    """Whether nothing lies below a function in a kernel stack.
+
+    >>> is_bottom("ret_from_fork_asm"), is_bottom("schedule")
+    (True, False)
+    """
+    return BOTTOM.fullmatch(function) is not None
+
+
 # Lines of a warning's own text, between `cut here` and the line that names the file or behind that line.
 TEXT_LIMIT = 8
 _BEHIND_TEXT = frozenset({Part.MODULES, Part.HARDWARE, Part.CPU})
+# Members that are asked for at every line: Python 3.11 takes longer to look one up than to compare it.
+_STACK, _TRACE = Part.STACK, Part.TRACE
+_ENDS_OWNER = frozenset({Part.MODULES, Part.CPU, Part.REASON})
+_TELLING = _ENDS_OWNER | {Part.OWNER, Part.END, Part.DETAIL, Part.REPEAT}
 _PROOF = frozenset({Part.STACK, Part.WORDS, Part.REASON, Part.PAGE_TYPE})
 _NO_PROOF = frozenset({Part.TITLE, Part.DETAIL, Part.RULE, Part.CUT_HERE})
 _BODY = frozenset({Part.CPU, Part.TRACE, Part.STACK, Part.MODULES, Part.REGISTERS, Part.HARDWARE, Part.CODE})
@@ -71,6 +88,7 @@ class OpenSplat:
         placed: whether its entries carry offsets.
         owner: whether entries belong to a page_owner stack.
         ended: whether the end marker was read.
+        ruled: whether the rule below it was read, behind which only a panic is of it.
         time_ns: time of its last record.
     """
 
@@ -91,6 +109,7 @@ class OpenSplat:
     placed: bool = False
     owner: bool = False
     ended: bool = False
+    ruled: bool = False
     time_ns: int | None = None
 
     @property
@@ -138,7 +157,7 @@ class OpenSplat:
 
     def reopen(self) -> None:
         """Lets further parts follow (a panic prints its own call trace behind an oops)."""
-        self.ended = self.closed_trace = self.sealed = self.had_trace = self.bottomed = False
+        self.ended = self.ruled = self.closed_trace = self.sealed = self.had_trace = self.bottomed = False
         self.stacks.clear()
         self.seen -= {Part.CPU, Part.HARDWARE, Part.TAINTED, Part.WORKQUEUE}
 
@@ -161,33 +180,36 @@ class OpenSplat:
 
     def add(self, line: Line) -> None:
         """Takes a record in; what stood between it and the last one is free text of the report or foreign."""
-        own = self.talks or self._tells(line)
-        for other in self.pending:
-            # Without prefixes nothing tells a report's own text from the mail around it.
-            if own and other.record.role is Role.LOG:
-                other.part = Part.DETAIL
-                self.lines.append(other)
-            else:
-                self.foreign.append(other)
-        self.pending.clear()
+        if self.pending:
+            own = (self.talks and not self.ruled) or self._tells(line)
+            for other in self.pending:
+                # Without prefixes nothing tells a report's own text from the mail around it.
+                if own and other.record.role is Role.LOG:
+                    other.part = Part.DETAIL
+                    self.lines.append(other)
+                else:
+                    self.foreign.append(other)
+            self.pending.clear()
         self.lines.append(line)
-        if line.part is not Part.STACK or not self.owner:
+        if not self.owner or line.part is not _STACK:
             # The stacks of page_owner are of the page dump, and not of the body that follows it.
             self.seen.add(line.part)
         if line.record.time_ns is not None:
             self.time_ns = line.record.time_ns
-        if line.part is Part.TRACE:
+        if line.part is _STACK:
+            self._follow(line.data)
+        elif line.part is _TRACE:
             self.owner, self.in_trace, self.had_trace, self.closed_trace = False, True, True, False
             self.placed = self.bottomed = self.entries = False
             if isinstance(line.data, StackLine):
                 self._follow(line.data)
-        elif line.part is Part.STACK:
-            self._follow(line.data)
+        elif line.part not in _TELLING:
+            pass
         elif line.part is Part.OWNER or (isinstance(line.data, Detail) and line.data.name == "atomic_stack"):
             self.owner = True
         elif line.part is Part.END:
             self.in_trace, self.closed_trace, self.ended = False, True, True
-        elif line.part in (Part.MODULES, Part.CPU, Part.REASON):
+        elif line.part in _ENDS_OWNER:
             self.owner = False
             # 2.6 printed the line with the task behind the header of the trace.
             if self.in_trace and self.entries and not self.stacks:
@@ -199,7 +221,7 @@ class OpenSplat:
                 if not self.owner:
                     self.in_trace = self.had_trace = self.entries = True
                     self.placed = self.placed or item.offset is not None
-                    self.bottomed = self.bottomed or (item.reliable and BOTTOM.fullmatch(item.function) is not None)
+                    self.bottomed = self.bottomed or (item.reliable and is_bottom(item.function))
             elif item.opens:
                 self.in_trace = self.had_trace = True
                 self.stacks.append(item.stack)

@@ -3,47 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from enum import StrEnum
 
-HEX = r"[0-9a-f]{1,16}"
-SYMBOL = r"[A-Za-z_.$][\w.$:<> ]{0,300}?\+0x[0-9a-f]{1,16}/0x[0-9a-f]{1,16}(?: \[[\w -]{1,110}\])?"
-
-
-class How(StrEnum):
-    """How the values of a line are written."""
-
-    PAIRS = "name and value, several times"
-    ROW = "name of the first register, then values"
-    STATE = "a state word; begins a block"
-    TEXT = "no values that are kept"
-
-
-@dataclass(frozen=True, slots=True)
-class RegisterRow:
-    """One row.
-
-    Args:
-        arch: architecture.
-        how: how the values are written.
-        pattern: for `PAIRS` one pair (groups `name`, `value`, and `seg`, `sel` where there are segments); for `ROW` the
-            line (groups `name`, `first`, `values`); for `STATE` the line (groups `name`, `value`); for `TEXT` the line.
-        sample: a line of it.
-        regex: the pattern for the whole line.
-    """
-
-    arch: str
-    how: How
-    pattern: str
-    sample: str
-    pair: re.Pattern[str] = field(init=False, repr=False, compare=False)
-    regex: re.Pattern[str] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "pair", re.compile(self.pattern))
-        whole = rf"(?:{self.pattern}\s*+)++" if self.how is How.PAIRS else self.pattern
-        object.__setattr__(self, "regex", re.compile(whole))
-
+from kvmlab.report.register_row import HEX, How, RegisterRow
 
 _X86_64 = (
     r"(?P<name>R[A-D]X|R[SD]I|R[BS]P|R(?:0[89]|1[0-5])|CR[0234]|DR[0-367]|PKRU|CS|DS|ES|FS|knlGS|GS|EFLAGS|ORIG_RAX):"
@@ -75,6 +36,20 @@ _IA64 = (
     r"(?P<name>psr|ifs|ip|unat|pfs|rsc|rnat|bsps|pr|ldrs|ccv|fpsr|csd|ssd|[bf]\d{1,2}|r\d{1,2})\s*: "
     r"(?:\[<)?(?P<value>[0-9a-f]{16,21})(?:>\])?(?:\s+(?:Not t|T)ainted.*)?"
 )
+# A value by itself could be anything's: another one stands behind it, or before it.
+_NIOS2 = (
+    r"(?P<name>r(?:1[0-5]|[1-9])(?:(?<=[0-9a-f] r\d)|(?<=[0-9a-f] r\d\d)|(?=: [0-9a-f]{8} r\d))"
+    r"|ra(?=: [0-9a-f]{8} fp)|(?<=[0-9a-f] )(?:fp|sp|gp|estatus)|ea(?=: [0-9a-f]{8} estatus)):"
+    r" {1,2}(?P<value>[0-9a-f]{8})"
+)
+_OPENRISC = (
+    r"(?P<name>GPR\d\d(?:(?<=[0-9a-f] GPR\d\d)|(?=: [0-9a-f]{8} GPR))|PC(?=: [0-9a-f]{8}\s+SR)|SR(?=: [0-9a-f]{8}\s+SP)"
+    r"|(?<=\s)(?:SP|FPCSR|oGPR11)|RES(?=: [0-9a-f]{8} oGPR11)): (?P<value>[0-9a-f]{8})"
+)
+_MICROBLAZE = (
+    r"(?P<name>(?:r(?:PC|[12]\d|3[01]|[1-9])|msr|ear|esr|fsr)(?:(?<=, r\d)|(?<=, \w{3})|(?==[0-9A-F]{8}, )))"
+    r"=(?P<value>[0-9A-F]{8}),?"
+)
 _ARC = (
     r"(?P<name>ECR|EFA|ERET|STAT(?:32)?|BTA|SP|FP|LP[SEC]|r\d\d)\s*: 0x(?P<value>[0-9a-f]{8})(?: \[[^\]]{0,16}\])?"
     r"(?:\s+BLK: .*)?"
@@ -94,6 +69,7 @@ REGISTER_ROWS: tuple[RegisterRow, ...] = (
         r"(?P<name>x[0-2]?\d|x3[01]|sp|pmr_save) ?: (?P<value>[0-9a-f]{8,16})",
         "x29: ffff80001a6b3b20 x28: ffff0000c5f2d640 x27: 0000000000000000",
     ),
+    RegisterRow("nios2", How.PAIRS, _NIOS2, "ra: c0003b54 fp:  c1cd3e20 sp: c1cd3e0c gp: c0a1f000"),
     RegisterRow(
         "arm",
         How.PAIRS,
@@ -110,6 +86,9 @@ REGISTER_ROWS: tuple[RegisterRow, ...] = (
     RegisterRow(
         "m68k", How.PAIRS, r"(?P<name>[da][0-7]|SR|SP): (?P<value>[0-9a-f]{4,8})", "d0: 00000001    d1: 41fe0ca0"
     ),
+    RegisterRow("openrisc", How.PAIRS, _OPENRISC, "GPR04: 00000001 GPR05: c0355f28 GPR06: 00000000 GPR07: c0355f30"),
+    RegisterRow("microblaze", How.PAIRS, _MICROBLAZE, "r1=C0A1FE20, r2=00000000, r3=FFFFFFF2, r4=C0301C00"),
+    RegisterRow("microblaze", How.TEXT, r"Registers dump: mode=[0-9A-F]{1,8}", "Registers dump: mode=1"),
     RegisterRow("sh", How.PAIRS, _SH, "PC  : 8c0a1234 SP  : 8f81be2c SR  : 40008000 TEA : 00000018"),
     RegisterRow("alpha", How.PAIRS, _ALPHA, "v0 = 0000000000000007  t0 = 0000000000000001  t1 = fffffc0000900000"),
     RegisterRow("ia64", How.PAIRS, _IA64, "b0  : a000000200ab0240 b6  : a0000001000354c0 b7  : a000000100010020"),
@@ -229,5 +208,5 @@ REGISTER_ROWS: tuple[RegisterRow, ...] = (
     RegisterRow("m68k", How.TEXT, r"Frame format=.*", "Frame format=7 eff addr=00000000 ssw=0505 faddr=00000000"),
 )
 
-# All rows at once, without their groups: most lines of a log are none of them.
-ANY_ROW = re.compile("|".join(re.sub(r"\(\?P<\w+>", "(?:", row.regex.pattern) for row in REGISTER_ROWS))
+# All rows at once, one group a row instead of theirs: most lines of a log are none of them.
+ANY_ROW = re.compile("|".join("(" + re.sub(r"\(\?P<\w+>", "(?:", row.regex.pattern) + ")" for row in REGISTER_ROWS))

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from kvmlab.report.numbers import hex_number
 from kvmlab.report.records import Registers
-from kvmlab.report.register_table import ANY_ROW, HEX, REGISTER_ROWS, SYMBOL, How, RegisterRow
-from kvmlab.text.span import Span
+from kvmlab.report.register_row import HEX, SYMBOL, How, RegisterRow
+from kvmlab.report.register_table import ANY_ROW, REGISTER_ROWS
+from kvmlab.text.span import Span, hull
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,9 @@ _WHOLE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
 _USER_RPL = 3
 # Bits of riscv's status and of arm64's pstate that are clear when a program ran.
 _SR_SPP, _PSR_MODE = 0x100, 0xF
-_COLONLESS = re.compile(r"[a-z][a-z0-9] |s?r\d\d-|YZ|I[AI]|Exception stack|Frame format|Register|[0-9a-f]{16} |\$ |sp=")
+_COLONLESS = re.compile(
+    r"[a-z][a-z0-9] |s?r\d\d-|YZ|I[AI]|Exception stack|Frame format|Register|[0-9a-f]{16} |\$ |sp=|r\d{1,2}=|msr="
+)
 _X86_ROWS = tuple(row for row in REGISTER_ROWS if row.arch in ("x86_64", "i386") and row.how is How.PAIRS)
 _ROW_NAMES = {"Krnl GPRS": "R", "User GPRS": "R"}
 
@@ -90,10 +93,12 @@ def match_registers(text: str) -> RegisterLine | None:
         return RegisterLine(None)
     if found := _RIP.match(text):
         return _instruction_pointer(found)
-    if ANY_ROW.fullmatch(text):
-        for row in REGISTER_ROWS:
-            if found := row.regex.fullmatch(text):
-                return _row(row, found)
+    if (any_row := ANY_ROW.fullmatch(text)) and any_row.lastindex:
+        row = REGISTER_ROWS[any_row.lastindex - 1]
+        if row.how is How.PAIRS:
+            return _pairs(row, text)
+        if found := row.regex.fullmatch(text):
+            return _row(row, found)
     if found := _BRACKETED.fullmatch(text):
         return RegisterLine(
             "powerpc" if found["name"] != "PC" else "m68k", {}, {found["name"]: found["symbol"].strip()}
@@ -123,13 +128,11 @@ def build_registers(lines: Sequence[tuple[RegisterLine, Span]], code: bool, user
     """
     values: dict[str, int] = {}
     symbols: dict[str, str] = {}
-    span = lines[0][1]
     mode = None
     arches: dict[str, int] = {}
-    for line, where in lines:
+    for line, _ in lines:
         values.update(line.values)
         symbols.update(line.symbols)
-        span |= where
         mode = mode or line.mode
         if line.arch is not None:
             arches[line.arch] = arches.get(line.arch, 0) + 1
@@ -143,12 +146,11 @@ def build_registers(lines: Sequence[tuple[RegisterLine, Span]], code: bool, user
             missing += lost
             if (lost and len(lost) == len(names)) or (not names and not code):
                 missing_lines.append(printed)
+    span = hull([where for _, where in lines])
     return Registers(arch, mode, values, tuple(missing), tuple(missing_lines), span, symbols)
 
 
 def _row(row: RegisterRow, found: re.Match[str]) -> RegisterLine:
-    if row.how is How.PAIRS:
-        return _pairs(row, found[0])
     if row.how is How.STATE:
         value = hex_number(found["value"])
         mode = None
@@ -166,18 +168,18 @@ def _row(row: RegisterRow, found: re.Match[str]) -> RegisterLine:
 def _pairs(row: RegisterRow, text: str) -> RegisterLine:
     values: dict[str, int] = {}
     mode = None
+    segments, selectors = "seg" in row.pair.groupindex, "sel" in row.pair.groupindex
     for found in row.pair.finditer(text):
         value = hex_number(found["value"])
         name = found["name"].upper() if row.arch == "i386" else found["name"]
         if value is not None:
             values[name] = value
-        groups = found.groupdict()
-        if groups.get("seg"):
-            segment = int(groups["seg"], 16)
+        if segments and (seg := found["seg"]):
+            segment = int(seg, 16)
             values["SS"] = segment
             mode = "user" if segment & _USER_RPL == _USER_RPL else "kernel"
-        if groups.get("sel"):
-            values[f"{name}_selector"] = int(groups["sel"], 16)
+        if selectors and (sel := found["sel"]):
+            values[f"{name}_selector"] = int(sel, 16)
     if row.arch == "riscv" and "status" in values:
         mode = "kernel" if values["status"] & _SR_SPP else "user"
     return RegisterLine(row.arch, values, {}, mode)

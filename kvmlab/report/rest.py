@@ -23,6 +23,12 @@ _BEFORE_TRACE = frozenset({Part.CPU, Part.HARDWARE, Part.TAINTED, Part.WORKQUEUE
 _BEFORE_ROW = _BEFORE_TRACE | {Part.DETAIL, Part.REGISTERS}
 # Functions that print a call trace stand first in it.
 _PRINTS_ITSELF = re.compile(r"unwind_backtrace|dump_backtrace|show_stack|dump_stack(?:_lvl)?|__dump_stack")
+# Members that are asked for at every line: Python 3.11 takes longer to look one up than to compare it.
+_STACK, _REGISTERS = Part.STACK, Part.REGISTERS
+# Parts that can be unfinished; so can the address of an entry of a call trace, in brackets.
+_UNFINISHED = _BEFORE_ROW | {
+    Part.TITLE, Part.PAGE, Part.PAGE_REST, Part.FLAGS, Part.BAD_FLAGS, Part.WORDS, Part.MODULES, Part.CODE
+}  # fmt: skip
 # What the rest of a broken line may have been taken for.
 _OPEN = frozenset({Part.OTHER, Part.DETAIL})
 # Parts that are sure of themselves: no line before them can turn them into its own rest.
@@ -46,13 +52,20 @@ def read_rest(splat: OpenSplat, line: Line, text: str) -> None:
             line.part, line.data, line.rest = Part.CPU, joined, True
         return
     last = splat.last
+    if last.part not in _UNFINISHED and not (last.part is _STACK and last.record.text.lstrip().startswith("[")):
+        return
     before = (line.part, line.data)
     _read(splat, line, last, text)
-    line.rest = (line.part, line.data) != before and line.part is not Part.STACK
+    line.rest = (line.part, line.data) != before and line.part is not _STACK
 
 
 def _read(splat: OpenSplat, line: Line, last: Line, text: str) -> None:
-    if last.part is Part.TITLE and (found := _PFN_ALONE.fullmatch(text)):
+    if last.part is _REGISTERS:
+        if (row := _register_row(last, text)) is not None:
+            line.part, line.data = _REGISTERS, row
+        elif line.part is not _REGISTERS and _is_row(last, text):
+            line.part, line.data = Part.DETAIL, text
+    elif last.part is Part.TITLE and (found := _PFN_ALONE.fullmatch(text)):
         line.part, line.data = Part.PAGE_REST, {"header_pfn": int(found["pfn"], 16)}
     elif last.part in (Part.PAGE, Part.PAGE_REST) and (fields := page_dump.page_line_pairs(text)):
         line.part, line.data = Part.PAGE_REST, fields
@@ -75,9 +88,7 @@ def _read(splat: OpenSplat, line: Line, last: Line, text: str) -> None:
         line.part, line.data = last.part, joined
     elif last.part is Part.CODE and _CODE_REST.fullmatch(text):
         line.part, line.data = Part.CODE, text
-    elif (row := _register_row(last, text)) is not None:
-        line.part, line.data = Part.REGISTERS, row
-    elif _is_row(last, text) and line.part is not Part.REGISTERS:
+    elif line.part is not _REGISTERS and _is_row(last, text):
         line.part, line.data = Part.DETAIL, text
     elif last.part in _BEFORE_TRACE and _PRINTS_ITSELF.fullmatch(text):
         line.part, line.data = Part.STACK, StackLine((Entry(text),), strict=True)
@@ -131,7 +142,7 @@ def _is_row(last: Line, text: str) -> bool:
 
 def _register_row(last: Line, text: str) -> RegisterLine | None:
     """A further row of general registers of s390, which carries no name."""
-    if last.part is not Part.REGISTERS or last.data.arch != "s390" or _GPRS.fullmatch(text) is None:
+    if last.data.arch != "s390" or _GPRS.fullmatch(text) is None:
         return None
     numbers = [int(name[1:]) for name in last.data.values if name[1:].isdigit()]
     start = max(numbers, default=-1) + 1

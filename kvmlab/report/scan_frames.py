@@ -149,15 +149,12 @@ def _extras(reports: Sequence[Report], stacks: Sequence[int]) -> dict[str, Any]:
     def words(report: Report) -> tuple[int, ...]:
         return () if report.page is None or report.page.raw is None else report.page.raw.words
 
-    def column(values: Sequence[int | None]) -> Any:
-        return pd.array(values, dtype="UInt64")
-
     made = {
-        "mapping": column([None if x.page is None else x.page.mapping for x in reports]),
-        "page_type": column(
+        "mapping": frames.unsigned([None if x.page is None else x.page.mapping for x in reports]),
+        "page_type": frames.unsigned(
             [None if x.page is None or x.page.page_type is None else x.page.page_type.value for x in reports]
         ),
     }
     for i in range(r.MAX_WORDS):
-        made[f"raw{i}"] = column([w[i] if len(w) > i else None for w in map(words, reports)])
+        made[f"raw{i}"] = frames.unsigned([w[i] if len(w) > i else None for w in map(words, reports)])
     return {**made, "stack": np.array(stacks, np.int64)}

@@ -12,6 +12,7 @@ from kvmlab.text.backwards import newest_first
 from kvmlab.text.prefix import HOT_BYTES, match_prefix
 from kvmlab.text.reader import read_text
 from kvmlab.text.source import open_source
+from kvmlab.text.wrappers import is_wrapped
 
 # By how many bytes a text is judged.
 HEAD = 16 << 10
@@ -28,11 +29,13 @@ def is_plain(head: bytes) -> bool:
         head = head[: head.rfind(b"\n") + 1] or head
     if not head.strip():
         return False
-    if head.isascii() and (_is_dmesg(head) or _of_one_carrier(head)):
+    if head.isascii() and (_is_dmesg(head) or _of_one_carrier(head)) and not is_wrapped(head):
         # The commonest prefixes, on every line.
         return True
     text = read_text(open_source(head))
     if newest_first(text.records) is not None:
+        return False
+    if is_wrapped(head):
         return False
     if text.mails or text.parts or text.encoding not in ("utf-8", "ascii") or text.source.compression:
         return False
@@ -50,7 +53,7 @@ def _is_dmesg(head: bytes) -> bool:
     first, last = found[0], found[-1]
     if first is None or last is None or not all(found):
         return False
-    return int(first[1] + first[2]) <= int(last[1] + last[2])
+    return int(first[1] + first[2]) < int(last[1] + last[2])
 
 
 def _of_one_carrier(head: bytes) -> bool:
@@ -60,9 +63,9 @@ def _of_one_carrier(head: bytes) -> bool:
     if prefix is None or last is None or not prefix.kernel or prefix.name not in _CARRIERS:
         return False
     if (prefix.time_ns or 0) > (last.time_ns or 0) or (
-        prefix.time_ns is None and (prefix.clock or "") > (last.clock or "")
+        prefix.time_ns is None and (prefix.clock or "") >= (last.clock or "")
     ):
-        # It may be the turn of a month.
+        # It may be the turn of a month, or only the parts of reports tell which way it runs.
         return False
     shape = lines[0][: prefix.end].translate(DIGITS)
     return all(line[: prefix.end].translate(DIGITS) == shape for line in lines)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import copyreg
+import io
 import pickle
 import zlib
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from operator import attrgetter
 from typing import Any, overload
 
 import numpy as np
 
+from kvmlab.kernel.release import KernelRelease
+from kvmlab.report import records
 from kvmlab.report.records import Kind, Report
 from kvmlab.report.repeats import RECURS, facts_of
 from kvmlab.text.span import Span
@@ -141,8 +147,23 @@ class Packed(Sequence[Report]):
         return (self[i] for i in sorted(numbers))
 
 
+def _reducer(kind: type[Any]) -> Callable[[Any], tuple[type, tuple[Any, ...]]]:
+    """How a record of one kind is pickled: as the call that makes it, which takes half as long as setting its slots."""
+    values = attrgetter(*(field.name for field in fields(kind)))
+    return lambda record: (kind, values(record))
+
+
+# All that a report is made of.
+_KINDS = [kind for kind in (*vars(records).values(), KernelRelease) if isinstance(kind, type) and is_dataclass(kind)]
+_REDUCERS = copyreg.dispatch_table | {kind: _reducer(kind) for kind in _KINDS}
+
+
 def _pack(reports: list[Report]) -> bytes:
-    return zlib.compress(pickle.dumps(reports, pickle.HIGHEST_PROTOCOL), 1)
+    file = io.BytesIO()
+    pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
+    pickler.dispatch_table = _REDUCERS
+    pickler.dump(reports)
+    return zlib.compress(file.getbuffer(), 1)
 
 
 def _unpack(packed: bytes) -> list[Report]:

@@ -17,12 +17,19 @@ from kvmlab.report.splat_rules import (
     is_apart,
     is_repeat,
     may_be_cut_here,
+    may_follow_rule,
     may_go_on,
 )
 from kvmlab.text.record import Record, Role
 
 # How the name of the prefix of a broadcast begins (`kvmlab.text.prefix_rows`).
 _WALL = "wall"
+# Members that are asked for at every line: Python 3.11 takes longer to look one up than to compare it.
+_LOG, _TITLE, _CUT_HERE, _RULE, _BLANK, _STACK, _REPEAT = (
+    Role.LOG, Part.TITLE, Part.CUT_HERE, Part.RULE, Part.BLANK, Part.STACK, Part.REPEAT
+)  # fmt: skip
+_BEGINS = frozenset({_TITLE, _CUT_HERE, _RULE})
+_FREE = frozenset({Part.OTHER, Part.DETAIL})
 # Kinds whose text stands behind the line of a warning where kernels print it last: the text says more.
 _SPEAKS_FOR_WARNING = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT, Kind.SOFT_LOCKUP})
 # Kinds that a text turns into, which stands before their line and has no kind of its own.
@@ -44,21 +51,26 @@ def find_splats(records: Iterable[Record], order: Sequence[int] | None = None) -
     >>> [s.kind.value for s in find_splats([Record(Span(i, i + 1, i, i), Role.LOG, t) for i, t in enumerate(texts)])]
     ['bad_rss_counter']
     """
-    current = _Stream(None)
+    done: list[Splat] = []
+    current = _Stream(None, done)
     streams: dict[str | None, _Stream] = {None: current}
     rows = enumerate(records) if order is None else _in_order(records, order)
     for index, record in rows:
         caller = record.caller
         if record.prefix is not None and record.prefix.startswith(_WALL):
             # A copy of a line for the terminals, printed into whatever stands there.
-            yield from streams.setdefault(_WALL, _Stream(None)).feed(index, record)
-            continue
-        if record.role is Role.LOG and caller is not None:
-            found = streams.get(caller)
-            current = streams.setdefault(caller, _Stream(caller)) if found is None else found
-        yield from current.feed(index, record)
+            streams.setdefault(_WALL, _Stream(None, done)).feed(index, record)
+        else:
+            if caller is not None and record.role is Role.LOG:
+                found = streams.get(caller)
+                current = streams.setdefault(caller, _Stream(caller, done)) if found is None else found
+            current.feed(index, record)
+        if done:
+            yield from done
+            done.clear()
     for stream in streams.values():
-        yield from stream.end()
+        stream.end()
+    yield from done
 
 
 def _in_order(records: Iterable[Record], order: Sequence[int]) -> Iterator[tuple[int, Record]]:
@@ -67,18 +79,19 @@ def _in_order(records: Iterable[Record], order: Sequence[int]) -> Iterator[tuple
 
 
 class _Stream:
-    """What one caller printed: at most one splat is open at a time."""
+    """What one caller printed: at most one splat is open at a time; those that end are put into `done`."""
 
-    def __init__(self, caller: str | None) -> None:
+    def __init__(self, caller: str | None, done: list[Splat]) -> None:
         self.caller = caller
+        self.done = done
         self.open: OpenSplat | None = None
         self.before: Record | None = None
         self.rule: Line | None = None
         self.waiting = Waiting()
 
-    def feed(self, index: int, record: Record) -> Iterator[Splat]:
-        """Reads one record; yields the splats that end with it or before it."""
-        if record.role is not Role.LOG:
+    def feed(self, index: int, record: Record) -> None:
+        """Reads one record."""
+        if record.role is not _LOG:
             text = record.text[:LINE_LENGTH].strip("= ")
             if self.open is not None and record.role not in (Role.BLANK, Role.FIELD) and text:
                 detail = match_detail(text)
@@ -87,64 +100,72 @@ class _Stream:
                 elif detail is not None and belongs(self.open, detail):
                     self.open.add(Line(index, record, Part.DETAIL, detail))
                 else:
-                    yield from self._foreign(Line(index, record, Part.OTHER))
+                    self._foreign(Line(index, record, Part.OTHER))
             return
         if self.open is not None and is_apart(self.open, record):
-            yield from self.close()
+            self.close()
         line = self._read(index, record)
-        if line.part is Part.BLANK:
+        if line.part is _BLANK:
             return
-        if self.open is not None and is_repeat(self.open, line):
-            line.part = Part.REPEAT
-            self.open.add(line)
+        splat = self.open
+        if splat is not None and is_repeat(splat, line):
+            line.part = _REPEAT
+            splat.add(line)
             self.before = record
             return
         if self.waiting.splats:
-            yield from self._turn(line)
-        if line.part is Part.TITLE:
-            yield from self._title(line)
-        elif line.part is Part.CUT_HERE:
-            if self.open is None or not may_be_cut_here(self.open):
-                yield from self.close()
-                self.open = OpenSplat()
-            self.open.add(line)
-        elif line.part is Part.RULE:
-            yield from self._rule(line)
-        elif self.open is not None and accepts(self.open, line):
-            self.open.add(line)
-        elif line.part in (Part.OTHER, Part.DETAIL):
-            yield from self._foreign(line)
+            self._turn(line)
+        if self.open is not None and self.open.ruled and not may_follow_rule(self.open, line):
+            self.close()
+        splat = self.open
+        if line.part in _BEGINS:
+            self._begin(line)
+        elif splat is not None and accepts(splat, line):
+            splat.add(line)
+        elif line.part in _FREE:
+            self._foreign(line)
         else:
-            yield from self.close()
+            self.close()
             self._start(line)
-        if line.part is not Part.RULE:
+        if line.part is not _RULE:
             self.rule = None
         self.before = record
 
-    def close(self) -> Iterator[Splat]:
-        """Ends the open splat; yields it if it is a report."""
+    def _begin(self, line: Line) -> None:
+        if line.part is _TITLE:
+            self._title(line)
+        elif line.part is _RULE:
+            self._rule(line)
+        else:
+            if self.open is None or not may_be_cut_here(self.open):
+                self.close()
+                self.open = OpenSplat()
+            self.open.add(line)
+
+    def close(self) -> None:
+        """Ends the open splat; it is done if it is a report."""
         splat, self.open = self.open, None
         if splat is not None and splat.is_report:
-            yield splat.close(self.caller)
+            self.done.append(splat.close(self.caller))
 
-    def end(self) -> Iterator[Splat]:
+    def end(self) -> None:
         """Ends all that this caller printed."""
-        yield from self.close()
-        yield from self._closed(self.waiting.splats)
+        self.close()
+        self._close_all(self.waiting.splats)
 
-    def _closed(self, splats: Iterable[OpenSplat]) -> Iterator[Splat]:
-        yield from (splat.close(self.caller) for splat in splats if splat.is_report)
+    def _close_all(self, splats: Iterable[OpenSplat]) -> None:
+        self.done += [splat.close(self.caller) for splat in splats if splat.is_report]
 
-    def _turn(self, line: Line) -> Iterator[Splat]:
+    def _turn(self, line: Line) -> None:
         """Goes on with a report that another one broke into, if a line is of it."""
-        yield from self._closed(self.waiting.ended(self.open, line.index))
+        self._close_all(self.waiting.ended(self.open, line.index))
         splat = self.waiting.take(self.open, line) if self.waiting.splats else None
         if splat is None:
             return
         if self.open is not None and Part.CPU not in self.open.seen:
             self.waiting.put(self.open)
             self.open = None
-        yield from self.close()
+        self.close()
         self.open = splat
 
     def _read(self, index: int, record: Record) -> Line:
@@ -154,12 +175,12 @@ class _Stream:
         line = Line(index, record, part, data)
         if splat is not None:
             read_rest(splat, line, text)
-        if line.part is Part.STACK and not line.data.strict and (splat is None or splat.placed):
+        if line.part is _STACK and not line.data.strict and (splat is None or splat.placed):
             # A bare word is no entry of a trace whose entries carry offsets.
             line.part, line.data = Part.OTHER, None
         return line
 
-    def _title(self, line: Line) -> Iterator[Splat]:
+    def _title(self, line: Line) -> None:
         row, found = line.data
         splat = self.open
         if splat is not None and continues(splat, row):
@@ -177,20 +198,19 @@ class _Stream:
         if self.caller is None and splat is not None and self.waiting.holds_back(splat, row):
             self.open = None
         self.waiting.broken = False
-        yield from self.close()
+        self.close()
         self.open = splat = OpenSplat(title=row, found=found, kind=row.kind)
         if rule is not None and row.framed:
             splat.add(rule)
         splat.add(line)
         if row.single:
-            yield from self.close()
+            self.close()
 
-    def _rule(self, line: Line) -> Iterator[Splat]:
+    def _rule(self, line: Line) -> None:
         splat = self.open
         if splat is not None and splat.title is not None and splat.title.framed:
             splat.add(line)
-            if not splat.in_title:
-                yield from self.close()
+            splat.ruled = not splat.in_title
         elif splat is not None and splat.last.part is Part.DETAIL and not splat.pending and not splat.in_title:
             # A decoder underlines the headings of its listings.
             line.part, line.data = Part.DETAIL, splat.last.data
@@ -209,11 +229,11 @@ class _Stream:
         self.open = OpenSplat(kind=kind)
         self.open.add(line)
 
-    def _foreign(self, line: Line) -> Iterator[Splat]:
+    def _foreign(self, line: Line) -> None:
         splat = self.open
         if splat is None:
             return
         splat.interrupt(line)
         over = splat.closed_trace and not (splat.talks and not splat.ended) and not may_go_on(splat)
-        if over or len(splat.pending) > (FOREIGN_LIMIT_TALKING if splat.talks else FOREIGN_LIMIT):
-            yield from self.close()
+        if over or len(splat.pending) > (FOREIGN_LIMIT_TALKING if splat.talks and not splat.ruled else FOREIGN_LIMIT):
+            self.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kvmlab.report.details import Detail
 from kvmlab.report.lines import PAGE_PARTS, Line, Part
-from kvmlab.report.open_splat import BOTTOM, TEXT_LIMIT, OpenSplat
+from kvmlab.report.open_splat import TEXT_LIMIT, OpenSplat, is_bottom
 from kvmlab.report.records import CpuLine, Kind
 from kvmlab.report.titles import Title
 from kvmlab.text.record import Record
@@ -14,6 +14,13 @@ GAP_NS = 2_000_000_000
 # Clocks of two CPUs differ a little; a step back beyond that is another boot or another log.
 BACK_NS = 1_000_000_000
 LINES_LIMIT = 4096
+
+# Members that are asked for at every line: Python 3.11 takes longer to look one up than to compare it.
+_STACK, _TRACE, _OTHER, _REPEAT = Part.STACK, Part.TRACE, Part.OTHER, Part.REPEAT
+_DUMP = PAGE_PARTS | {Part.OWNER}
+_STATE = frozenset({Part.REGISTERS, Part.CODE})
+_DEAD = _STATE | {Part.DETAIL, _TRACE}
+_TAIL = frozenset({Part.MODULES, Part.UNLOADED, Part.END, Part.DETAIL})
 
 # Parts that stand in a report once; a second one belongs to another report.
 _ONCE = frozenset(
@@ -48,14 +55,22 @@ def belongs(splat: OpenSplat, detail: Detail) -> bool:
 def is_repeat(splat: OpenSplat, line: Line) -> bool:
     """Whether a line is the one before it once more, as a log has it that two sources wrote."""
     last = splat.last
-    if splat.pending or last.part is Part.REPEAT or last.record.text != line.record.text:
+    if last.record.text != line.record.text or splat.pending or last.part is _REPEAT:
         return False
+    if last.record.prefix != line.record.prefix and _is_timed(last.record) and _is_timed(line.record):
+        # Two carriers wrote one message down, each in its own way.
+        return None in (last.record.time_ns, line.record.time_ns) or last.record.time_ns == line.record.time_ns
     if last.record.timestamp != line.record.timestamp or last.record.clock != line.record.clock:
         return False
     if line.part is Part.TITLE:
         return splat.title is not None and not splat.title.single
     # An entry, or a row of zeros, may follow itself; a line that stands in a report once may not.
-    return line.part in _ONCE or line.part is Part.TRACE or Part.REPEAT in splat.seen
+    return line.part in _ONCE or line.part is _TRACE or _REPEAT in splat.seen
+
+
+def _is_timed(record: Record) -> bool:
+    """Whether a record has a time, which a prefix that was cut has not."""
+    return record.time_ns is not None or record.clock is not None
 
 
 def may_be_cut_here(splat: OpenSplat) -> bool:
@@ -89,22 +104,30 @@ def may_go_on(splat: OpenSplat) -> bool:
     return splat.kind in _DIES or (splat.kind in _GOES_ON and not splat.ended)
 
 
+def may_follow_rule(splat: OpenSplat, line: Line) -> bool:
+    """Whether a line may stand behind the rule below a report: what others print, the taint, a panic about it."""
+    if line.part is Part.TITLE:
+        return line.data[0].late and continues(splat, line.data[0])
+    return line.part is _OTHER or (isinstance(line.data, Detail) and line.data.name == "lock_debugging")
+
+
 def accepts(splat: OpenSplat, line: Line) -> bool:
     """Whether a part can belong to the open splat."""
     part = line.part
     if line.rest:
         return True
-    if isinstance(line.data, Detail) and line.data.name == "elided":
-        # Dots belong to the report only right behind one of its lines.
-        return not splat.pending
-    if isinstance(line.data, Detail) and line.data.name == "lock_debugging" and splat.kind not in _DIES:
-        return False
-    if part is Part.OTHER:
+    if isinstance(line.data, Detail):
+        if line.data.name == "elided":
+            # Dots belong to the report only right behind one of its lines.
+            return not splat.pending
+        if line.data.name == "lock_debugging" and splat.kind not in _DIES:
+            return False
+    if part is _OTHER:
         if splat.title is None and Part.CUT_HERE in splat.seen and splat.in_title and len(splat.lines) <= TEXT_LIMIT:
             line.part = Part.DETAIL
             return True
         return False
-    if part in PAGE_PARTS or part is Part.OWNER:
+    if part in _DUMP:
         return _accepts_page(splat, line)
     if splat.talks and not splat.ended:
         return True
@@ -113,15 +136,15 @@ def accepts(splat: OpenSplat, line: Line) -> bool:
     if part is Part.CPU and _of_another(splat, line.data):
         return False
     if splat.ended:
-        return part in (Part.REGISTERS, Part.CODE, Part.DETAIL, Part.TRACE) and splat.kind in _DIES
-    if part is Part.TRACE:
+        return part in _DEAD and splat.kind in _DIES
+    if part is _TRACE:
         # 2.6 printed `Backtrace:` and then the header of the call trace.
-        return not splat.had_trace or Part.STACK not in splat.seen
-    if part is Part.STACK:
+        return not splat.had_trace or _STACK not in splat.seen
+    if part is _STACK:
         return not splat.closed_trace or (not splat.sealed and splat.bottomed and _is_bottom(line))
-    if part in (Part.REGISTERS, Part.CODE):
+    if part in _STATE:
         return not splat.sealed or may_go_on(splat)
-    if part in (Part.MODULES, Part.UNLOADED, Part.END, Part.DETAIL):
+    if part in _TAIL:
         return not splat.closed_trace or may_go_on(splat)
     return not splat.had_trace or not splat.entries
 
@@ -137,7 +160,7 @@ def _of_another(splat: OpenSplat, line: CpuLine) -> bool:
 def _is_bottom(line: Line) -> bool:
     """Whether a line holds nothing but functions from the bottom of a stack (two of them may follow each other)."""
     entries = line.data.entries
-    return bool(entries) and all(BOTTOM.fullmatch(entry.function) for entry in entries)
+    return bool(entries) and all(is_bottom(entry.function) for entry in entries)
 
 
 def _accepts_page(splat: OpenSplat, line: Line) -> bool:

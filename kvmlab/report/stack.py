@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from kvmlab.report.numbers import hex_number
 
@@ -148,7 +147,6 @@ def match_header(text: str) -> str | None:
     return None if found is None else (found["rest"] or "").strip()
 
 
-@lru_cache(maxsize=4096)  # a storm prints the same entries over and over
 def match_stack_line(text: str, inside: bool = False) -> StackLine | None:
     """Reads one line of a call trace; None if it can be none.
 

@@ -202,7 +202,7 @@ class Assembly:
                 padded,
                 before=before,
                 next_name=upcoming,
-                leading_lost=facts.leading_lost,
+                leading_lost=bool(facts.leading_lost),
             )
             further = before is not None and healed.module_list and not _LIST.match(healed.text)
             if further and before is not None:

@@ -14,7 +14,7 @@ _ESCAPES = re.compile(
     r"|[@-Z\\^_=>78c-z])"
 )
 # The same where the escape character was printed as ^[ or lost, as in text copied from a pager.
-_ORPHANS = re.compile(r"(?:\^\[|#033)?\[\d{1,2}(?:;\d{1,3}){0,4}m|\^\[\[[0-9;?]{0,16}[A-Za-z]")
+_ORPHANS = re.compile(r"(?:\^\[|#033|ESC)?\[\d{1,2}(?:;\d{1,3}){0,4}m|\^\[\[[0-9;?]{0,16}[A-Za-z]")
 _PROMPT = re.compile(
     r"(?:(?P<time>\d\d:\d\d(?::\d\d)?) )?(?:\[?(?P<user>[A-Za-z_][\w.-]{0,31})@(?P<host>[\w.-]{1,64})"
     r"(?:[: ](?P<cwd>[^\]#$%>\s]{0,200}))?\]?) ?[#$%>] ?"
@@ -26,6 +26,9 @@ ELISION = re.compile(
     r"\s*(?:[\[(<]?(?:\.{3,}|…|snip(?:ped)?|\.\.\. ?snip ?\.\.\.|cut|skip(?:ped)?)[\])>]?|-{2,} ?(?:snip|8<|>8).*)\s*$",
     re.IGNORECASE,
 )
+# Without any of these `clean` leaves a line of ASCII as it is, unless its writer made it stand out.
+MARKS = ("\x1b", "[0m", "^[", "\x00")
+STANDS_OUT = ("*", "_", " *")
 # A line that its writer made stand out.
 _EMPHASIS = re.compile(r"\s{0,40}(\*{1,3}|_{1,3})(\[ *\d{1,12}\.\d{6}\].*?)(?:\1)?\s*$")
 
@@ -44,7 +47,7 @@ def clean(text: str) -> str:
         text = text.replace("\x00", "")
     if not text.isascii():
         text = _NOTHINGS.sub("", _BLANKS.sub(" ", text)).rstrip(_ENDINGS)
-    if text.startswith(("*", "_", " *")) and (match := _EMPHASIS.match(text)):
+    if text.startswith(STANDS_OUT) and (match := _EMPHASIS.match(text)):
         text = match.group(2)
     return text
 

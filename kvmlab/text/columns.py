@@ -11,7 +11,10 @@ from kvmlab.text.lines import Lines
 _SAMPLE_LINES = 50
 _NAME = re.compile(r"[\w@][\w@.() /-]{0,63}")
 # Names of columns that hold the message, best first, and of those that stand beside one.
-MESSAGES = ("_raw", "message", "msg", "line", "log", "text", "body", "event", "textpayload", "content")
+MESSAGES = (
+    "_raw", "message", "@message", "msg", "line", "log", "text", "body", "event", "textpayload", "content",
+    "short_message",
+)  # fmt: skip
 _OTHERS = frozenset(
     [
         "time",

@@ -11,18 +11,14 @@ from array import array
 from typing import Any
 
 from kvmlab.text.inflate import compression_of
+from kvmlab.text.prefix import match_prefix
 
 # A string is the log if it makes up so much of the document, and has lines.
 _SHARE, _LINES = 0.6, 3
-_OPENED = re.compile(rb"\s*\{")
+_OPENED = re.compile(rb"\s*(?:\{|\[\s*\")")
 # A document of more lines is a list of entries.
 _OWN_LINES = 200
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{200,}={0,2}\s*")
-# Entries of a YAML list, on a line each or with a line for each field.
-_ITEM = re.compile(rb"- \{?(?:dt|lvl|msg|message|time|timestamp|level): ")
-_QUOTED = r"'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\""
-_FLOW = re.compile(rf"(?P<name>[A-Za-z_]\w{{0,40}}): (?P<value>{_QUOTED}|[^,]*(?:,(?! \w{{1,40}}: )[^,]*)*)(?:, |$)")
-_BLOCK = re.compile(rf"(?m)^ *(?P<name>[A-Za-z_]\w{{0,40}}): (?P<value>{_QUOTED}|.*)$")
 # A record behind or before a line break that is written out; what escapes stand for.
 _BROKEN = re.compile(rb"\\n\n|(?:^|\\n|\n)(?:<\d{1,3}>)?\[ {0,8}\d{1,12}\.\d{6}\](?=[^\n]{0,1200}?\\n)")
 _ESCAPE = re.compile(rb"(?:\\r)?\\n\n?|\\[rt\"'\\]")
@@ -33,6 +29,12 @@ _MEANT = {
 # Loki's answers: pairs of a time in nanoseconds and a line.
 _PAIR = re.compile(rb'\[\s*"(\d{16,19})"\s*,\s*("(?:[^"\\]|\\.)*")')
 _STREAMS = re.compile(rb'"values"\s*:\s*\[\s*\[\s*"\d{16,19}"\s*,\s*"')
+# Lines of pairs `name=value`, one of which is the message; objects behind a time and a name.
+_PAIRED = re.compile(
+    rb'(?m)^(?:[\w.@-]{1,40}=(?:"(?:[^"\\\n]|\\.)*+"|[^\s"]*+) ++){0,12}(?:msg|message|MESSAGE|log|line)="'
+)
+_VALUE = re.compile(r'([\w.@-]{1,40})=("(?:[^"\\]|\\.)*+"|\S*)')
+_BEHIND = re.compile(rb'(?m)^[^{"\n]{1,200}\{ ?"[@\w]{1,64}"\s?(?::|=>)|^\{ ?"[@\w]{1,64}"\s?:.{0,65536}\}\s?$')
 _STRING = rb'"\s*:\s*"(?:[^"\\]|\\.)*"'
 
 
@@ -48,7 +50,7 @@ def log_in_string(data: bytes) -> bytes | None:
     if _OPENED.match(data) is None:
         return None
     text = data.strip()
-    if text[:1] != b"{" or text[-1:] != b"}" or text.count(b"\n") > _OWN_LINES:
+    if text[:1] + text[-1:] not in (b"{}", b"[]") or text.count(b"\n") > _OWN_LINES:
         return None
     try:
         found = json.loads(text.decode("utf-8", "backslashreplace"), strict=False)
@@ -57,7 +59,7 @@ def log_in_string(data: bytes) -> bytes | None:
     if "MESSAGE" in found:
         # One message of a journal.
         return None
-    longest = max(_strings(found), key=len, default="")
+    longest = max((*_strings(found), _listed(found)), key=len, default="")
     if len(longest) < _SHARE * len(text):
         return None
     if _BASE64.fullmatch(longest) and "\n" not in longest.strip():
@@ -82,6 +84,16 @@ def unescaped(data: bytes) -> bytes | None:
     if written < _LINES or 2 * written < data.count(b"\n") or len(_BROKEN.findall(data, 0, 1 << 16)) < _LINES:
         return None
     return _ESCAPE.sub(lambda found: _MEANT.get(found[0], found[0]), data)
+
+
+def _listed(found: Any) -> str:
+    """The lines of a list of strings, or of one that an object holds."""
+    lists = found.values() if isinstance(found, dict) else (found,)
+    return max(
+        ("\n".join(one) + "\n" for one in lists if isinstance(one, list) and all(isinstance(row, str) for row in one)),
+        key=len,
+        default="",
+    )
 
 
 def _strings(found: Any) -> list[str]:
@@ -109,43 +121,47 @@ def entries_of(data: bytes, name: bytes) -> array[int] | None:
     return rows if shared else None
 
 
-def is_loki(data: bytes) -> bool:
-    """Whether a document is an answer of Loki."""
-    return _STREAMS.search(data, 0, 1 << 16) is not None
-
-
-def is_list(data: bytes, start: int = 0) -> bool:
-    """Whether a text is a YAML list of entries with bare names, as LAVA wrote them.
+def mostly(data: bytes, stop: int) -> str | None:
+    """What most lines of the beginning of a text are: `pairs`, `objects` (perhaps behind a time), or neither.
 
     Args:
         data: the text.
-        start: where it begins.
+        stop: where the beginning ends.
     """
-    return _ITEM.match(data, start) is not None
+    enough = max(_LINES, _SHARE * data.count(b"\n", 0, stop))
+    for name, pattern in (("pairs", _PAIRED), ("objects", _BEHIND)):
+        found = [match[0] for match in pattern.finditer(data, 0, stop)]
+        # What a program says behind a prefix of syslog is its own message, and no kernel's.
+        if len(found) >= enough and sum(map(_of_program, found)) < len(found) / 2:
+            return name
+    return None
 
 
-def list_fields(raw: bytes) -> dict[str, str]:
-    """The fields of an entry of such a list.
+def _of_program(line: bytes) -> bool:
+    prefix = match_prefix(line.decode("utf-8", "replace"))
+    return prefix is not None and not prefix.kernel
 
-    >>> list_fields(b"- {dt: 2024-07-31T11:58:14.1, lvl: target, msg: '[    1.000000] it''s'}")["msg"]
-    "[    1.000000] it's"
+
+def pair_fields(raw: bytes) -> dict[str, str]:
+    """The fields of a line of pairs.
+
+    >>> pair_fields(b'ts=1722426094 level=warn msg="comm \\\\"fizz\\\\""')["msg"]
+    'comm "fizz"'
     """
-    text = raw.decode("utf-8", "backslashreplace").strip()
-    flow = text.startswith("- {")
-    pairs = (_FLOW if flow else _BLOCK).finditer(text[3:-1] if flow and text.endswith("}") else text[2:])
-    return {found["name"]: _scalar(found["value"]) for found in pairs}
+    pairs = _VALUE.findall(raw.decode("utf-8", "backslashreplace"))
+    return {name: _unquoted(value) for name, value in pairs}
 
 
-def _scalar(shown: str) -> str:
-    """The text of a YAML scalar of one line."""
-    if shown[:1] == "'" == shown[-1:] and len(shown) > 1:
-        return shown[1:-1].replace("''", "'")
-    if shown[:1] == '"' == shown[-1:] and len(shown) > 1:
-        try:
-            return str(json.loads(shown, strict=False))
-        except ValueError:
-            return shown[1:-1]
-    return shown
+def _unquoted(value: str) -> str:
+    try:
+        return str(json.loads(value, strict=False)) if value[:1] == '"' else value
+    except ValueError:
+        return value[1:-1]
+
+
+def is_loki(data: bytes) -> bool:
+    """Whether a document is an answer of Loki."""
+    return _STREAMS.search(data, 0, 1 << 16) is not None
 
 
 def loki_entries(data: bytes) -> array[int]:

@@ -56,8 +56,8 @@ class Habits:
         self.style = styles.most_common(1)[0][0] if styles else None
         # The least indented tenth is not counted: wrapped lines start at the margin.
         self.indent = sorted(indents)[len(indents) // 10] if indents else 0
-        self.collapsed = bool(collapsed and not self.runs)
-        self.leading_lost = bool(bare and not spaced)
+        self.collapsed = bool(collapsed and not self.runs) if collapsed or self.runs else None
+        self.leading_lost = bool(bare and not spaced) if bare or spaced else None
 
     def block(self, begin: int, end: int, roles: bytearray) -> LogBlock:
         """The block, whose records are `begin` to `end`."""

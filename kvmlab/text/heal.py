@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from kvmlab.text.names import Names
+from kvmlab.text.names import Names, half_word
 from kvmlab.text.record import Join
 from kvmlab.text.text import SizeCheck, WrapJoin
 from kvmlab.text.unwrap import Link
@@ -18,7 +18,6 @@ SIZE_RULES = ((1024, 3), (992, 0))
 _MODULE = r"[\w-]+(?:\([A-Z]+[+-]?\))?"
 _NAMES = re.compile(rf" ?{_MODULE}(?: {_MODULE})*(?: \[last unloaded: [^\]]*\])? ?$")
 _LIST = re.compile(r"(?:Modules linked in:|Unloaded tainted modules:)")
-_HEX = re.compile(r"[0-9a-f]+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ def heal(
         if link.delsp:
             joiner.text = joiner.text.removesuffix(" ")
         blank = not (
-            joiner.text.endswith(" ") or piece.startswith(" ") or (not listed and _half_word(joiner.text, piece))
+            joiner.text.endswith(" ") or piece.startswith(" ") or (not listed and half_word(joiner.text, piece))
         )
         joiner.add(piece, numbers[k - 1], blank and not link.delsp, link.reason, link.certain)
     lost = [numbers[k] for k, seam in seams.items() if seam.front]
@@ -237,15 +236,6 @@ def _fits(length: int, next_name: str | None) -> bool:
     """Whether a record of this length is one that printk made: it is not too large, and the next name would be."""
     limit, over = SIZE_RULES[0]
     return length + over <= limit and (next_name is None or length + 1 + len(next_name) + over > limit)
-
-
-def _half_word(text: str, piece: str) -> bool:
-    """Whether a word of a hex dump was cut in two."""
-    words, first = text.split(), piece.split(None, 1)[:1]
-    if len(words) < 2 or not first or not (_HEX.match(words[-1]) and _HEX.match(first[0]) and _HEX.match(words[-2])):
-        return False
-    whole = len(words[-2])
-    return whole in (8, 16) and len(words[-1]) < whole and len(words[-1]) + len(first[0]) == whole
 
 
 def size_check(text: str, name: str) -> SizeCheck:

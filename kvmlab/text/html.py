@@ -25,7 +25,10 @@ _TOKEN = re.compile(
     re.IGNORECASE,
 )
 _PRE_STYLE = re.compile(rb"white-space:\s*(?:pre|break-spaces)", re.IGNORECASE)
-_TAG = re.compile(r"</?[A-Za-z!][^<>]{0,4000}>")
+# Tags; stack markers and addresses of kernels stand in the same brackets where nobody has written them out.
+_TAG = re.compile(
+    r"<(?!/?(?:TASK|IRQ|SOFTIRQ|NMI|EO[IE]|ENTRY_TRAMPOLINE|NULL|EXCEPTION|UNKNOWN)>|[0-9a-f]{8,16}>)/?[A-Za-z!][^<>]{0,4000}>"
+)
 # Deeper quoting is taken for this deep.
 _DEEPEST = 50
 _CELL = re.compile(r"</t[dh]>\s*<t[dh]\b[^<>]{0,4000}>", re.IGNORECASE)

@@ -14,25 +14,29 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from kvmlab.text.columns import Columns, columns_of
-from kvmlab.text.documents import entries_of, is_list, is_loki, list_fields, loki_entries, loki_fields
+from kvmlab.text.documents import entries_of, is_loki, loki_entries, loki_fields, mostly, pair_fields
 from kvmlab.text.lines import Lines, Stretch
 from kvmlab.text.prefix import match_prefix
+from kvmlab.text.yaml_list import entry_fields, yaml_entries
 
 # Marks the prefix that stands for the fields; no log begins a line with it.
 MARK = "\x1d"
 # A message of more lines is not taken apart further.
-MAX_MESSAGE_LINES = 400
+MAX_MESSAGE_LINES = 1 << 16
 _SAMPLE_LINES = 50
 
 _FIELD = re.compile(
-    rb'"([@\w]{1,64})"\s*:\s*("(?:[^"\\]|\\.)*(?:"|$)|-?[\d.]{1,40}|\[[\d,\s]*\]|\[\s*"(?:[^"\\]|\\.)*"|null|true|false)',
+    rb'"([@\w]{1,64})"\s*(?::|=>)\s*("(?:[^"\\]|\\.)*(?:"|$)|-?[\d.]{1,40}|\[[\d,\s]*\]|\[\s*"(?:[^"\\]|\\.)*"|null|true|false)',
     re.DOTALL,
 )
 _OBJECT = re.compile(rb"(?:data: |\x1e|- )?\{|\[")
 _EXPORT = re.compile(rb"(?m)^(?:__CURSOR|__REALTIME_TIMESTAMP|_BOOT_ID|__MONOTONIC_TIMESTAMP)=")
 _VERBOSE = re.compile(rb"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* \S{1,8} \[s=")
 _VERBOSE_FIELD = re.compile(rb"(?m)^\s+([A-Z_][A-Z0-9_]*)=(.*)$")
-_MESSAGES = ("MESSAGE", "message", "msg", "log", "text", "line")
+_MESSAGES = (
+    "MESSAGE", "message", "msg", "log", "text", "line", "textPayload", "short_message", "full_message", "@message",
+    "_raw", "body", "content",
+)  # fmt: skip
 _TIMES = ("_SOURCE_MONOTONIC_TIMESTAMP", "__MONOTONIC_TIMESTAMP")
 _CLOCKS = (
     "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "@timestamp", "timestamp", "time", "ts", "_time", "dt",
@@ -52,8 +56,8 @@ def fields_stretch(lines: Lines) -> tuple[str, Stretch] | None:
         return None
     start = lines.encoding.bom
     head = data[start : start + 4096].lstrip()
-    if is_list(data, start):
-        return "json", _rows_of(data, _items(lines), _list_row)
+    if (head[:2] in (b"- ", b"--") or head[:1] == b"#" or b"\n- " in head) and (entries := yaml_entries(lines)):
+        return "yaml", _rows_of(data, entries, _entry_row, always=True)
     # journalctl -o json-sse and json-seq, and the lists that LAVA writes, put something in front of each object.
     if _OBJECT.match(head):
         return _json(lines)
@@ -64,12 +68,16 @@ def fields_stretch(lines: Lines) -> tuple[str, Stretch] | None:
         rows = [0]
         rows.extend(s for s in lines.starts[1:-1] if data[s : s + 1].isupper() and _VERBOSE.match(data, s))
         return "journal-export", Stretch(0, len(data), _verbose_row, rows)
+    if (kind := mostly(data, stop)) == "objects":
+        return _json(lines, each=True)
+    if kind == "pairs":
+        return "json", _rows_of(data, lines.starts[:-1], _pair_row)
     if columns := columns_of(lines):
         return "csv", _table(lines, columns)
     return None
 
 
-def _json(lines: Lines) -> tuple[str, Stretch] | None:
+def _json(lines: Lines, each: bool = False) -> tuple[str, Stretch] | None:
     data = lines.data
     first = data[lines.starts[0] : lines.starts[1]]
     if is_loki(data):
@@ -83,7 +91,7 @@ def _json(lines: Lines) -> tuple[str, Stretch] | None:
     if entries := entries_of(data, message):
         return kind, _rows_of(data, entries, _json_row)
     rows = array("Q")
-    if _FIELD.search(first):
+    if each or _FIELD.search(first):
         for number in range(1, len(lines) + 1):
             start, stop = lines.starts[number - 1], lines.starts[number]
             rows.append(start)
@@ -110,30 +118,33 @@ def _table(lines: Lines, columns: Columns) -> Stretch:
     return _rows_of(lines.data, columns.rows(lines), row)
 
 
-def _rows_of(data: bytes, starts: Sequence[int], row: Callable[[bytes], str]) -> Stretch:
+def _rows_of(data: bytes, starts: Sequence[int], row: Callable[[bytes], str], always: bool = False) -> Stretch:
     """Entries as rows, with further ones for the lines of their messages.
 
     Args:
         data: the text.
         starts: where the entries begin.
         row: what an entry is as a line, with line feeds in it where its message has some.
+        always: whether line feeds may stand in a message where none are written.
     """
     rows = array("Q")
     for start, stop in pairwise([*starts, len(data)]):
         rows.append(start)
-        if data.count(b"\n", start, stop) > 1 or data.find(b"\\n", start, stop) >= 0:
+        if always or data.count(b"\n", start, stop) > 1 or data.find(b"\\n", start, stop) >= 0:
             rows.extend([stop] * _further(row(data[start:stop])))
     return Stretch(0, len(data), row, rows)
 
 
-def _items(lines: Lines) -> array[int]:
-    """Where the entries of a list begin."""
-    return array("Q", [0, *(at for at in lines.starts[1:-1] if lines.data.startswith(b"- ", at))])
+def _entry_row(raw: bytes) -> str:
+    fields = entry_fields(raw)
+    return _row(fields) if fields else raw.decode("utf-8", "backslashreplace").strip().replace("\n", " ")
 
 
-def _list_row(raw: bytes) -> str:
-    fields = list_fields(raw)
-    return _row(fields) if any(name in fields for name in _MESSAGES) else raw.decode("utf-8", "backslashreplace")
+def _pair_row(raw: bytes) -> str:
+    fields = pair_fields(raw)
+    return (
+        _row(fields) if any(name in fields for name in _MESSAGES) else raw.decode("utf-8", "backslashreplace").rstrip()
+    )
 
 
 def _loki_row(raw: bytes) -> str:

@@ -148,10 +148,9 @@ class Lines:
         """Characters of a row without its ending and without a byte order mark, at most `MAX_LINE`."""
         start, stop = self.starts[row - 1], self.starts[row]
         if self._stretches:
-            owner, nth = row, 0
             # A row of no bytes is a further line of the row before.
-            while self.starts[owner - 1] == self.starts[owner] and owner > 1:
-                owner, nth = owner - 1, nth + 1
+            owner = row if start < stop else max(1, bisect_left(self.starts, start))
+            nth = row - owner
             start = self.starts[owner - 1]
             k = bisect_right(self._stretch_starts, start) - 1
             if k >= 0 and start < self._stretches[k].stop:

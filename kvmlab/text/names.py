@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+
+_HEX = re.compile(r"[0-9a-f]+$")
+# No word begins so; `-22` may be one, unless it goes on from a number.
+_TORN, _TORN_NUMBER = re.compile(r"[~,.)+]\S|-[A-Za-z]\w|:\w"), re.compile(r"-\d")
 
 
 class Names:
@@ -53,3 +58,22 @@ def _common(one: str, other: str) -> int:
             break
         length += 1
     return length
+
+
+def half_word(text: str, piece: str) -> bool:
+    """Whether a word was cut in two: one of a hex dump, or one of which the rest begins like no word.
+
+    Args:
+        text: what stands before the break.
+        piece: what stands behind it.
+
+    >>> half_word("#28", "~22.04.1-Ubuntu"), half_word("error", "-22"), half_word("BIOS 1.16.2", "-1 04/01/2014")
+    (True, False, True)
+    """
+    if text[-1:].strip() and (_TORN.match(piece) or (text[-1:].isdigit() and _TORN_NUMBER.match(piece))):
+        return True
+    words, first = text.split(), piece.split(None, 1)[:1]
+    if len(words) < 2 or not first or not (_HEX.match(words[-1]) and _HEX.match(first[0]) and _HEX.match(words[-2])):
+        return False
+    whole = len(words[-2])
+    return whole in (8, 16) and len(words[-1]) < whole and len(words[-1]) + len(first[0]) == whole

@@ -109,7 +109,8 @@ PAIRS: tuple[Pair, ...] = (
         "module names",
         r"Modules linked in:",
         r"(?:in:|[\w)-])$",
-        rf" *{_MODULE}(?: {_MODULE})*(?: \[last unloaded: ?[^\]]*\]?)?\s*$",
+        # A number or `CPU` alone is what a cut row has left.
+        rf" *(?!(?:\d+|[0-9a-f]{{5,}}|[A-Z]{{1,3}})\s*$){_MODULE}(?: {_MODULE})*(?: \[last unloaded: ?[^\]]*\]?)?\s*$",
         ("Modules linked in: firewire_ohci firewire_core crc_itu_t i915", "drm i2c_algo_bit i2c_core video"),
     ),
     Pair(

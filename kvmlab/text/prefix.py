@@ -12,7 +12,7 @@ from kvmlab.text.shapes import has_shape
 _LEVELS = ("emerg", "alert", "crit", "err", "warn", "notice", "info", "debug")
 _LEVEL_OF = {name: n for n, name in enumerate(_LEVELS)} | {"error": 3, "warning": 4}
 _LETTER_OF = {"F": 2, "S": 2, "E": 3, "W": 4, "I": 6, "D": 7, "V": 7}
-_KERNEL_IDENT = re.compile(r"(?:kernel|vmkernel|kern|unix)(?:\[\d{1,10}\])?$")
+_KERNEL_IDENT = re.compile(r"(?:kernel|vmkernel|vmkwarning|vmalert|kern|unix)(?:\[\d{1,10}\])?$")
 _CALLER_FIELD = re.compile(r",caller=([TC]\d{1,10})")
 _FRAGMENT_FIELD = re.compile(r",ncfrag=(\d{1,7})/\d{1,7}$")
 # The kernel's time in its brackets, wherever it stands in a line.
@@ -77,6 +77,10 @@ _COMPILED = {row.name: re.compile(row.pattern) for row in ROWS}
 
 _STAGES = tuple(Stage)
 _AFTER_CARRIER = (Stage.LEVEL, Stage.TIME, Stage.CALLER)
+_CARRIER, _CALLER = Stage.CARRIER, Stage.CALLER
+_INNER = frozenset({Stage.LEVEL, Stage.TIME})
+# Rows that no blank stands behind.
+_FLUSH = frozenset(["dmesg_decoded", "kmsg", "caller_vmkernel"])
 _UNKNOWN = Row("unknown_carrier", Stage.CARRIER, "", "", "", "")
 
 
@@ -111,41 +115,39 @@ def match_prefix(line: str, carrier: re.Pattern[str] | None = None) -> Prefix | 
         at = known.end()
     for stage in _STAGES if not rows else _AFTER_CARRIER:
         while True:
-            match, row = _one(line, at, stop, stage)
+            one = _one(line, at, stop, stage)
             # A carrier may leave one blank before the kernel's own bracket.
-            if match is None and rows and line.startswith((" [", " <"), at) and Stage.CARRIER < stage < Stage.CALLER:
-                match, row = _one(line, at + 1, stop, stage)
-            if match is None or row is None:
+            if one is None and rows and line.startswith((" [", " <"), at) and _CARRIER < stage < _CALLER:
+                one = _one(line, at + 1, stop, stage)
+            if one is None:
                 break
+            match, row = one
             rows.append(row)
             found.update({name: value for name, value in match.groupdict().items() if value})
             at = match.end()
-            if stage is not Stage.CALLER or len(rows) == 8:
+            if stage is not _CALLER or len(rows) == 8:
                 break
     return _prefix(line, rows, found, at)
 
 
-def _one(line: str, at: int, stop: int, stage: Stage) -> tuple[re.Match[str] | None, Row | None]:
+def _one(line: str, at: int, stop: int, stage: Stage) -> tuple[re.Match[str], Row] | None:
     for pattern, row in _candidates(stage, line[at : at + 1]):
         if match := pattern.match(line, at, stop):
             return match, row
-    return None, None
+    return None
 
 
 def _prefix(line: str, rows: list[Row], found: dict[str, str], at: int) -> Prefix | None:
-    if not rows or (all(row.whole for row in rows) and not (has_shape(line, at) or _FURTHER.match(line, at))):
+    bare = bool(rows) and rows[0].whole and all(row.whole for row in rows)
+    if not rows or (bare and not (has_shape(line, at) or _FURTHER.match(line, at))):
         return None
     # A caller column alone is a prefix only with CONFIG_PRINTK_TIME off.
-    if rows[0].stage is Stage.CALLER and not (rows[0].name == "caller" and line[at : at + 1] == " "):
+    if rows[0].stage is _CALLER and not (rows[0].name == "caller" and line[at : at + 1] == " "):
         return None
     ident = found.get("ident")
-    inner = any(row.stage in (Stage.TIME, Stage.LEVEL) for row in rows)
+    inner = rows[-1].stage in _INNER or any(row.stage in _INNER for row in rows)
     kernel = inner or ident is None or bool(_KERNEL_IDENT.match(ident)) or not ident
-    if (
-        line[at : at + 1] == " "
-        and rows[-1].stage is not Stage.CARRIER
-        and rows[-1].name not in ("dmesg_decoded", "kmsg")
-    ):
+    if line[at : at + 1] == " " and rows[-1].stage is not _CARRIER and rows[-1].name not in _FLUSH:
         at += 1
     timestamp, time_ns = None, None
     if "sec" in found:
@@ -163,7 +165,7 @@ def _prefix(line: str, rows: list[Row], found: dict[str, str], at: int) -> Prefi
         cut = _FRAGMENT_FIELD.search(found["more"])
         fragment = int(cut.group(1)) if cut else None
     return Prefix(
-        tuple(row.name for row in rows),
+        tuple([row.name for row in rows]),
         at,
         kernel,
         timestamp,

@@ -220,6 +220,17 @@ ROWS: tuple[Row, ...] = (
         kernel=False,
         whole=True,
     ),
+    # The kernel of ESXi, which names its own programs and from 8.0 on the level.
+    Row(
+        "vmkernel",
+        Stage.CARRIER,
+        _D,
+        rf"(?P<clock>{_DATE}T{_HMS}(?:\.\d{{1,9}})?{_ZONE}) (?:[A-Z][a-z]{{0,2}}\(\d{{1,3}}\)(?:\[[^\]]{{0,64}}\])? )?"
+        rf"(?:{_HOST} )?(?P<ident>vm(?:kernel|kwarning|alert)): ",
+        "2024-07-31T11:41:34.141Z In(182) vmkernel: cpu12:2097152)BUG: Bad page state",
+        "BUG: Bad page state",
+        kernel=False,
+    ),
     Row(
         "syslog_rfc5424",
         Stage.CARRIER,
@@ -318,8 +329,8 @@ ROWS: tuple[Row, ...] = (
     Row(
         "prefix_kernel",
         Stage.CARRIER,
-        "k",
-        r"(?P<ident>kernel):(?: |$)",
+        "kv",
+        r"(?P<ident>(?:vm)?kernel):(?: |$)",
         "kernel: [  100.000001] BUG: Bad page state",
         "BUG: Bad page state",
         kernel=False,
@@ -381,7 +392,8 @@ ROWS: tuple[Row, ...] = (
         "pri",
         Stage.LEVEL,
         "<",
-        r"<(?:(?P<pri>\d{1,3})|[cd])>",
+        # Not the byte that a wrapped `Code:` line marks.
+        r"<(?:(?P<pri>\d{1,3})|[cd])>(?!(?<=<\d\d>) (?:(?:[0-9a-f]{2} ){2}|[0-9a-f]{2}$))",
         "<1>[252080.141632] BUG: Bad page state",
         "BUG: Bad page state",
     ),
@@ -518,6 +530,14 @@ ROWS: tuple[Row, ...] = (
         r" {0,2}(?:c\d{1,2}(?: {2,7}\d{1,7})?(?= |$)(?! [0-9a-f]{2}(?: |$))|\[c\d{1,2}\]"
         r"|\(CPU:\d{1,3}-pid:\d{1,7}:[^()]{1,32}\))",
         "[  341.141632] c2     811 BUG: Bad page state",
+        "BUG: Bad page state",
+    ),
+    Row(
+        "caller_vmkernel",
+        Stage.CALLER,
+        _D + "c",
+        r"(?:\d{1,5}:\d\d:\d\d:\d\d\.\d{3} )?cpu\d{1,4}:\d{1,9}(?: opID=[0-9a-f-]{1,16})?\)",
+        "2024-07-31T11:41:34.141Z cpu12:2097152)BUG: Bad page state",
         "BUG: Bad page state",
     ),
     Row(

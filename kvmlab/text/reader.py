@@ -21,6 +21,7 @@ from kvmlab.text.lines import Lines, Stretch
 from kvmlab.text.mail import Section, mails_in
 from kvmlab.text.mail_facts import Entry, describe
 from kvmlab.text.mime import Leaf, decode_part, quoted_printable
+from kvmlab.text.numbered import without_numbers
 from kvmlab.text.quotes import peel
 from kvmlab.text.record import Role
 from kvmlab.text.regions import Region, What, regions_of, stretches_of
@@ -28,6 +29,7 @@ from kvmlab.text.scan import OUTSIDE, Scan, scan
 from kvmlab.text.source import DEFAULT_LIMIT, Openable, Source, open_source
 from kvmlab.text.span import Damage, DamageKind
 from kvmlab.text.text import Part, Text
+from kvmlab.text.wrappers import unwrapped
 
 # Parts within parts within parts are opened this deep.
 _PART_DEPTH = 4
@@ -108,6 +110,7 @@ def _narrowed(source: Source, lines: Lines, html: bool) -> Source | None:
 
 def _read_log(source: Source, lines: Lines, kind: str | None) -> Text:
     """Read a text without mail headers."""
+    lines = unwrapped(lines) if kind is None else lines
     quoted = kind in (None, "html") and (lines.quotes or _is_quoted(source.data, lines))
     found = _scan_twice(lines, quoted)
     lines = found.lines
@@ -149,6 +152,7 @@ def _is_quoted(data: bytes, lines: Lines) -> bool:
 def _read_mails(source: Source, plain: Lines, sections: tuple[Section, ...], limit: int, depth: int) -> Text:
     regions = [region for k, section in enumerate(sections) for region in regions_of(plain, k, section)]
     lines = Lines(plain.data, plain.encoding, stretches_of(plain, regions)) if plain.plain else plain
+    lines = without_numbers(lines, len(lines.data))
     carrier = _carrier(lines, True)
     found = _scan_bodies(plain, lines, regions, carrier)
     if found.splits:

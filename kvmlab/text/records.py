@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import overload
 
 from kvmlab.text.heal import Healed
 from kvmlab.text.lines import MAX_LINE
-from kvmlab.text.prefix import HOT, Prefix, nanoseconds
+from kvmlab.text.prefix import HOT, HOT_BYTES, Prefix, nanoseconds
 from kvmlab.text.record import Join, Record, Role
 from kvmlab.text.scan import FOREIGN, Scan
 from kvmlab.text.span import Damage, DamageKind, Span
@@ -18,12 +19,23 @@ _KMSG_ESCAPE = re.compile(rb"\\x([0-9a-f]{2})")
 _ESCAPE_COLOUR = re.compile(r"#033\[[0-9;]{0,20}m")
 ROLES = tuple(Role)
 CODE = {role: n for n, role in enumerate(ROLES)}
+_LOG, _ROLE_LOG = CODE[Role.LOG], Role.LOG
 
 
 class Records(Sequence[Record]):
     """All records of a text; record i begins at line `firsts[i]` and ends where the next begins."""
 
-    __slots__ = ("_ascii", "_firsts", "_healed", "_indents", "_lines", "_roles", "_scan")
+    __slots__ = (
+        "_after_bytes",
+        "_after_lines",
+        "_ascii",
+        "_firsts",
+        "_healed",
+        "_indents",
+        "_lines",
+        "_roles",
+        "_scan",
+    )
 
     def __init__(
         self, scan: Scan, firsts: array[int], roles: bytearray, healed: dict[int, Healed], indents: Callable[[int], int]
@@ -31,6 +43,17 @@ class Records(Sequence[Record]):
         self._scan, self._lines = scan, scan.lines
         self._ascii = scan.lines.data.isascii()
         self._firsts, self._roles, self._healed, self._indents = firsts, roles, healed, indents
+        self._after_bytes = self._after_lines = 0
+
+    def moved(self, after_bytes: int, after_lines: int) -> Records:
+        """The same records with the places that they have in a text of which theirs is a piece.
+
+        Args:
+            after_bytes, after_lines: how many bytes and lines of it stand before theirs.
+        """
+        made = Records(self._scan, self._firsts, self._roles, self._healed, self._indents)
+        made._after_bytes, made._after_lines = self._after_bytes + after_bytes, self._after_lines + after_lines
+        return made
 
     def __len__(self) -> int:
         return len(self._roles)
@@ -58,7 +81,14 @@ class Records(Sequence[Record]):
 
     def span(self, index: int) -> Span:
         """Span of record `index`, without making the record."""
-        return self._lines.span(self._firsts[index], self._last_row(index))
+        return self._span(self._firsts[index], self._last_row(index))
+
+    def _span(self, first: int, last: int) -> Span:
+        span = self._lines.span(first, last)
+        if not self._after_bytes:
+            return span
+        down, right = self._after_lines, self._after_bytes
+        return Span(span.start + right, span.stop + right, span.first_line + down, span.last_line + down)
 
     def _last_row(self, index: int) -> int:
         return self._firsts[index + 1] - 1 if index + 1 < len(self._roles) else len(self._lines)
@@ -76,18 +106,35 @@ class Records(Sequence[Record]):
         lines, scan = self._lines, self._scan
         first = self._firsts[index]
         last = self._last_row(index)
-        span = lines.span(first, last)
+        span = self._span(first, last)
+        if scan.straight and not scan.quoted and self._roles[index] == _LOG and first not in self._healed:
+            # Most lines of a log: the prefix of dmesg and a message, nothing to mend.
+            data, start, stop = lines.data, lines.starts[first - 1], lines.starts[first]
+            if span.stop - span.start < MAX_LINE and (plain := HOT_BYTES.match(data, start, stop)):
+                seconds, micros = plain[1].decode(), plain[2].decode()
+                caller = None if plain[3] is None else plain[3].decode()
+                return Record(
+                    span,
+                    _ROLE_LOG,
+                    data[plain.end() : stop].decode().rstrip("\r\n"),
+                    f"{seconds}.{micros}",
+                    nanoseconds(seconds, micros),
+                    "dmesg_seconds" if caller is None else "dmesg_seconds+caller",
+                    caller,
+                )
         role = ROLES[self._roles[index]]
         content = scan.content(first)
         depth = scan.depth(first)
         simple = self._ascii and span.stop - span.start < MAX_LINE and not lines.splits
         damage = () if simple else self._damage(first, last, span)
-        if role is not Role.LOG and scan.kinds[first - 1] != FOREIGN:
+        if role is not _ROLE_LOG and scan.kinds[first - 1] != FOREIGN:
             return Record(span, role, content, quote_depth=depth, damage=damage)
         joins: tuple[Join, ...] = ()
         healed = self._healed.get(first)
         if healed is not None:
             joins = healed.joins
+            if joins and self._after_lines:
+                joins = tuple(replace(join, after_line=join.after_line + self._after_lines) for join in joins)
             if joins:
                 damage += (Damage(DamageKind.WRAPPED, span, f"{len(joins) + 1} lines were joined"),)
             if healed.collapsed or healed.lost_blanks:

@@ -6,8 +6,8 @@ import re
 from array import array
 from dataclasses import dataclass, field, replace
 
-from kvmlab.text.clean import clean, is_prompt
-from kvmlab.text.lines import Lines
+from kvmlab.text.clean import MARKS, STANDS_OUT, clean, is_prompt
+from kvmlab.text.lines import MAX_LINE, Lines
 from kvmlab.text.pairs import pair_of
 from kvmlab.text.prefix import HOT_BYTES, STAMP, Prefix, match_prefix
 from kvmlab.text.quotes import peel
@@ -23,6 +23,8 @@ _DEEP, _HANGING = " " * 9, 40
 # A timestamp behind which a message can begin.
 _INNER = re.compile(STAMP.encode() + rb"(?=[ \[]|[\r\n])")
 _INNER_TEXT = re.compile(STAMP)
+# A message that kernels to 5.x print without a line break, and what they print next.
+_OPEN_ENDED = re.compile(rb"hard LOCKUP on cpu \d{1,5}(?=Modules linked in:)")
 # What /dev/kmsg puts below a message.
 _DICTIONARY = re.compile(r" [A-Za-z][\w.-]{0,63}=")
 # A message of the kernel in the output of `journalctl -o short-monotonic` or `short-delta`, and how one of a program
@@ -48,6 +50,7 @@ class Scan:
         splits: offsets at which a second log record begins within a row.
         gaps: rows before which numbered messages are missing, and how many.
         program: what stands behind the time of a program's message in a journal with the kernel's clock.
+        straight: whether rows are read as they stand: ASCII without escape sequences, no markup, no quote marks.
     """
 
     lines: Lines
@@ -60,6 +63,7 @@ class Scan:
     splits: list[int] = field(default_factory=list)
     gaps: list[tuple[int, int]] = field(default_factory=list)
     program: re.Pattern[str] | None = None
+    straight: bool = False
 
     @classmethod
     def of(cls, lines: Lines, carrier: re.Pattern[str] | None) -> Scan:
@@ -67,6 +71,14 @@ class Scan:
         found = cls(lines, bytearray([OUTSIDE]) * len(lines), carrier=carrier)
         if host := _MONOTONIC.search(lines.data, 0, _HOST_REACH):
             found.program = re.compile(re.escape(host[1].decode("ascii", "replace")) + _PROGRAM)
+        data = lines.data
+        found.straight = (
+            data.isascii()
+            and lines.encoding.unit == 1
+            and lines.plain
+            and not lines.splits
+            and not any(mark.encode() in data for mark in MARKS)
+        )
         return found
 
     def flow(self, first: int, last: int, delsp: bool) -> None:
@@ -80,6 +92,12 @@ class Scan:
 
     def peeled(self, number: int) -> tuple[int, str]:
         """Quote depth and content of a row."""
+        if self.straight and not self.quoted:
+            starts = self.lines.starts
+            start, stop = starts[number - 1], starts[number]
+            if stop - start <= MAX_LINE:
+                text = self.lines.data[start:stop].decode("ascii").rstrip("\r\n")
+                return 0, clean(text) if text.startswith(STANDS_OUT) else text
         text = clean(self.lines.text(number))
         if not self.quoted:
             return 0, text
@@ -155,8 +173,13 @@ def scan(lines: Lines, first: int, last: int, *, quoted: bool = False, into: Sca
         elif kind == PLAIN and text.startswith(_DEEP) and _hangs(found, number, text):
             kind = SHAPE
         kinds[number - 1] = kind
+        if found.straight and prefix is not None and data.find(b"[", start + prefix.end, stop) < 0:
+            # No further time behind the prefix.
+            continue
         if kind in (KERNEL, SHAPE, PLAIN, PROMPT) and not (quoted and kind != KERNEL) and lines.splittable(start):
             found.splits.extend(_further(data, start, stop, text, prefix))
+    ends = [match.end() for match in _OPEN_ENDED.finditer(data, lines.starts[first - 1], lines.starts[last])]
+    found.splits.extend(end for end in ends if lines.splittable(end) and end not in lines.splits)
     if quoted:
         _mend_quotes(found, first, last)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,6 +34,21 @@ class Span:
             min(self.first_line, other.first_line),
             max(self.last_line, other.last_line),
         )
+
+
+def hull(spans: Iterable[Span]) -> Span:
+    """The smallest span that covers all of some spans, of which there is at least one.
+
+    >>> hull([Span(0, 12, 1, 1), Span(30, 40, 4, 4), Span(12, 20, 2, 3)])
+    Span(start=0, stop=40, first_line=1, last_line=4)
+    """
+    held = tuple(spans)
+    return Span(
+        min([span.start for span in held]),
+        max([span.stop for span in held]),
+        min([span.first_line for span in held]),
+        max([span.last_line for span in held]),
+    )
 
 
 class DamageKind(StrEnum):

@@ -39,8 +39,8 @@ class LogBlock:
         physical_lines: number of physical lines of those records.
         timestamps_monotonic: None if there are no timestamps.
         quote_depth: how many quote marks stand before its lines.
-        blanks_collapsed: runs of blanks were made one blank.
-        leading_blanks_lost: blanks at the start of messages were dropped.
+        blanks_collapsed: whether runs of blanks were made one blank; None if no line tells.
+        leading_blanks_lost: whether blanks at the start of messages were dropped; None if no line tells.
     """
 
     first_line: int
@@ -57,8 +57,8 @@ class LogBlock:
     physical_lines: int
     timestamps_monotonic: bool | None
     quote_depth: int
-    blanks_collapsed: bool
-    leading_blanks_lost: bool
+    blanks_collapsed: bool | None
+    leading_blanks_lost: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ class Text:
     Args:
         source: where it came from.
         kind: `dmesg`, `mail`, `mbox`, `journal`, `journal-json`, `journal-export`, `syslog`, `console`, `kmsg`,
-            `pstore`, `logcat`, `text` (no log found) or `binary`.
+            `pstore`, `logcat`, `json`, `yaml`, `csv`, `html`, `text` (no log found) or `binary`.
         encoding: Python's name of it.
         line_endings: `lf`, `crlf`, `cr`, `mixed` or `none`.
         n_lines: number of physical lines.

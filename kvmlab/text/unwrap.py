@@ -12,7 +12,7 @@ from kvmlab.text.names import Names
 from kvmlab.text.pairs import pair_of
 from kvmlab.text.quotes import peel
 from kvmlab.text.scan import FRAGMENT, KERNEL, PLAIN, SHAPE, Scan
-from kvmlab.text.width import LONG_SHARE, SLACK, Candidate, Width, terminal_width, width_of
+from kvmlab.text.width import LONG_SHARE, SLACK, Candidate, Width, full_width, terminal_width, width_of
 
 _FOLLOWS = re.compile(rb"(?<=[KSPN])[SPN]")
 # Beyond this many pieces nothing is one record of a kernel log.
@@ -60,6 +60,9 @@ def plan_joins(scan: Scan, first: int, last: int, *, mail: bool) -> Plan:
     # In bare text of no mail only halves of kernel lines show that it was wrapped.
     telling = candidates if prefixed or mail else [c for c in candidates if c.paired]
     width = None if prefixed or mail else terminal_width(candidates, lengths.longest)
+    if width is None and not prefixed:
+        loose = [c for c in candidates if kinds[c.number - 1] == PLAIN]
+        width = full_width(loose, lengths.longest, _apart(scan, loose))
     width = width or width_of(telling, lengths.longest, _apart(scan, telling), lengths.share_longer)
     flowed = sum(c.above_blank for c in candidates) >= 3
     for c in candidates:

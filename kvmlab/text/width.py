@@ -13,6 +13,8 @@ _LEAST, _LEAST_WORDS = 40, 60
 LONG_SHARE, SLACK, _UNPROVED = 0.08, 16, 3
 _TERMINAL, _NO_MAIL = 79, 101
 _STANDARD = 80
+# How many full lines show a width that terminals have, or any, and their share of all lines that may go on.
+_FULL_USUAL, _FULL, _FULL_SHARE = 2, 3, 0.6
 _USUAL = (79, 80, 81, 100, 120, 132)
 
 
@@ -92,6 +94,26 @@ def terminal_width(candidates: Sequence[Candidate], longest: Callable[[bool], in
     return Width("columns", columns, certain=False) if full == 1 and columns == _STANDARD else None
 
 
+def full_width(candidates: Sequence[Candidate], longest: Callable[[bool], int], apart: int) -> Width | None:
+    """The width of text without prefixes of which many lines are just as long as none is longer, and go on below.
+
+    Args:
+        candidates: the lines that look like nothing that could begin a line.
+        longest: length of the longest line, as in `width_of`.
+        apart: as in `width_of`.
+
+    >>> full_width([Candidate(n, 78, 78, 5, False, False) for n in range(3)], lambda whole: 78, -3).columns
+    78
+    """
+    for whole in (False, True):
+        columns = longest(whole)
+        full = sum((c.above_whole if whole else c.above) == columns for c in candidates)
+        enough = _FULL_USUAL if columns in _USUAL else _FULL
+        if columns >= _LEAST_WORDS and full >= enough and full >= _FULL_SHARE * len(candidates) and apart <= 0:
+            return Width("columns", columns, whole)
+    return None
+
+
 def _columns(candidates: Sequence[Candidate], whole: bool, longest: Callable[[bool], int], apart: int) -> Width | None:
     lengths = [c.above_whole if whole else c.above for c in candidates]
     width = max(lengths)
@@ -100,8 +122,8 @@ def _columns(candidates: Sequence[Candidate], whole: bool, longest: Callable[[bo
     near = sum(width - n in (0, 1) for n in lengths)
     full = Counter(lengths)[width]
     if len(candidates) == 1:
-        # One line alone: a width that mailers never leave if its halves belong together, else only a usual one.
-        believed = width >= _NO_MAIL if candidates[0].paired else width in _USUAL
+        # One line alone: a width that mailers never leave if its halves belong together, else only the commonest.
+        believed = width >= _NO_MAIL if candidates[0].paired else width == _STANDARD
         return Width("columns", width, whole, False) if believed else None
     if len(candidates) <= 3 and width < _TERMINAL and apart >= -len(candidates) and _words(candidates):
         return None

@@ -371,6 +371,11 @@ STYLES: dict[str, Callable[[Messages], str | bytes]] = {
     "indented": lambda ms: f"My host crashed:\n\n{marked(dmesg(ms), '    ')}\nThanks!\n",
     "noformat": lambda ms: f"{{noformat}}\n{dmesg(ms)}{{noformat}}\n",
     "commit": lambda ms: f"commit {_ID}\nAuthor: A <a@example.org>\n\n    mm: fix it\n\n{marked(bare(ms), '      ')}\n",
+    "backticks": lambda ms: lines(f"`{stamp(m)}`  " for m in ms),
+    "strings": lambda ms: "log = [\n" + lines(f"    {json.dumps(stamp(m))}," for m in ms) + "]\n",
+    "written-out": lambda ms: html.escape(dmesg(ms)),
+    "breaks": lambda ms: lines(html.escape(stamp(m)) + "<br>" for m in ms),
+    "code-glued": lambda ms: f"[CODE]{dmesg(ms)[:-1]}[/CODE]\n",
     # pages
     "page-pre": lambda ms: page(f"<p>Hello</p><pre>{html.escape(dmesg(ms))}</pre>"),
     "page-lines": lambda ms: page("".join(html.escape(stamp(m)).replace("  ", "&nbsp; ") + "<br>\n" for m in ms)),

@@ -437,3 +437,54 @@ Call Trace:
 [<80071a04>] handle_sys+0x124/0x148
 """)
     assert _json(report, "taint", "kernel", "comm") == ["PB", None, "udhcpc"]
+
+
+SOFT_CORES = {
+    "nios2": (
+        [
+            "Oops: Oops, sig: 9", "CPU: 0 PID: 31 Comm: fizz Not tainted 6.1.0 #1",
+            "r1: 00000001 r2: 00000002 r3: 00000003 r4: 00000004",
+            "r5: 00000005 r6: 00000006 r7: 00000007 r8: 00000008",
+            "r9: 00000009 r10: 0000000a r11: 0000000b r12: 0000000c", "r13: 0000000d r14: 0000000e r15: 0000000f",
+            "ra: c0003b54 fp:  c1cd3e20 sp: c1cd3e0c gp: c0a1f000", "ea: c0003b58 estatus: 00000003",
+        ],
+        {"r4": 4, "r12": 12, "r15": 15, "fp": 0xC1CD3E20, "gp": 0xC0A1F000, "ea": 0xC0003B58, "estatus": 3},
+    ),
+    "openrisc": (
+        [
+            "Unable to handle kernel NULL pointer dereference at virtual address 0x00000010", "CPU #: 0",
+            "   PC: c0003b54    SR: 0000807f    SP: c0355e20",
+            "GPR00: 00000000 GPR01: c0355e20 GPR02: 00000002 GPR03: 00000003",
+            "GPR28: 00000001 GPR29: c0355f28 GPR30: 00000000 GPR31: c0355f30", "  RES: 00000005 oGPR11: ffffffff",
+        ],
+        {"PC": 0xC0003B54, "SP": 0xC0355E20, "GPR29": 0xC0355F28, "RES": 5, "oGPR11": 0xFFFFFFFF},
+    ),
+    "microblaze": (
+        [
+            "Oops: kernel access of bad area, sig: 11", " Registers dump: mode=1",
+            " r1=C0A1FE20, r2=00000000, r3=FFFFFFF2, r4=C0301C00",
+            " r29=00000000, r30=00000000, r31=0000001F, rPC=C0003B54",
+            " msr=000002AA, ear=00000010, esr=000002D2, fsr=00000000",
+        ],
+        {"r1": 0xC0A1FE20, "r4": 0xC0301C00, "r31": 31, "rPC": 0xC0003B54, "msr": 0x2AA, "fsr": 0},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("arch", SOFT_CORES)
+def test_registers_of_soft_cores(arch: str) -> None:
+    head, values = SOFT_CORES[arch]
+    rows = [*head, "Call Trace:", "[<c0003b54>] fizz_map+0x14/0x30", "[<c0003b50>] buzz+0x1/0x2"]
+    report = _one("".join(f"[   12.{n:06}] {row}\n" for n, row in enumerate(rows)))
+    assert report.registers is not None
+    assert report.registers.arch == arch
+    assert {name: report.registers.values[name] for name in values} == values
+    assert report.complete
+
+
+@pytest.mark.parametrize(
+    "line", ["r5=0000ABCD", "r1=C0A1FE20 is bad", "msr=00000001", "r7: 00000000 r8 00000", "r12: 0000abcd"]
+)
+def test_one_value_is_no_row_of_a_soft_core(line: str) -> None:
+    found = match_registers(line)
+    assert found is None or found.arch not in SOFT_CORES

@@ -169,3 +169,53 @@ def test_the_title_of_a_soft_lockup_says_which_cpu_is_stuck() -> None:
         b"[  300.000005] CPU: 7 PID: 913 Comm: kworker/7:1 Tainted: G        W          6.1.7 #1\n"
     )
     assert report_json(more.reports[0])["taint"] == "GW"
+
+
+@pytest.mark.parametrize(
+    "head", ["NMI watchdog: Watchdog detected hard LOCKUP on cpu 13", "Watchdog detected hard LOCKUP on cpu 13"]
+)
+def test_modules_right_behind_a_hard_lockup(head: str) -> None:
+    text = "".join(
+        f"[   12.0000{n:02}] {row}\n"
+        for n, row in enumerate(
+            [
+                f"{head}Modules linked in: lab(F) kvm [last unloaded: zram]",
+                "CPU: 13 PID: 91 Comm: spinner Not tainted 4.15.0 #28",
+                "RIP: 0010:lab_spin+0x8c/0x110 [lab]",
+                "Call Trace:",
+                " lab_ioctl+0x93/0xa0 [lab]",
+            ]
+        )
+    )
+    report = one(text)
+    assert (report.title, report.fields["cpu"]) == (head, 13)
+    assert report_json(report)["modules"] == [{"name": "lab", "flags": "F"}, {"name": "kvm", "flags": ""}]
+    log = read_log(text.encode())
+    assert b"".join(text.encode()[r.span.start : r.span.stop] for r in log.text.records) == text.encode()
+    # In a mail, too.
+    mailed = read_log(f"Subject: x\nFrom: a@example.org\nMessage-ID: <x@y>\n\n{text}".encode()).reports[0]
+    assert mailed.title == head
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["rcu: INFO: rcu_sched detected stalls on CPUs/tasks:", "rcu: \t7-...0: (1 GPs behind) idle=5c2/1/0x4"],
+        ["INFO: rcu_preempt self-detected stall on CPU", "\t7-O..: (20999 ticks this GP) idle=5c2/1/0"],
+        ["INFO: rcu_sched detected stalls on CPUs/tasks: { 7 9} (detected by 0, t=5252 jiffies, g=1234)"],
+        ["INFO: rcu_sched self-detected stall on CPU { 7}  (t=21000 jiffies g=1234 c=1233 q=56)"],
+        ["rcu: INFO: rcu_sched detected expedited stalls on CPUs/tasks: { 7-...D } 5243 jiffies s: 577 root: 0x4/."],
+    ],
+)  # fmt: skip
+def test_the_cpu_of_a_stall(rows: list[str]) -> None:
+    report = one("".join(f"[   12.00000{n}] {row}\n" for n, row in enumerate([*rows, "Call Trace:", " f+0x1/0x20"])))
+    assert report.fields["cpu"] == 7
+    assert "what" in report.fields
+
+
+def test_a_stall_of_tasks_names_no_cpu() -> None:
+    rows = [
+        "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+        "rcu: \tTasks blocked on level-0 rcu_node (CPUs 0-3): P7",
+    ]
+    assert "cpu" not in one("".join(f"[   12.00000{n}] {row}\n" for n, row in enumerate(rows))).fields

@@ -66,6 +66,43 @@ def test_pieces_of_damaged_logs(
         check(data, piece)
 
 
+@pytest.mark.parametrize("further", ["cut lines", "drop characters", "foreign lines"])
+def test_blanks_are_judged_of_a_whole_block(further: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_pieces, "MARGIN", 300)
+    data = damaged(621, "short", ["collapse", "cut lines", further], "\r\r\n", 0.6, 90_000)
+    with contextlib.suppress(NotPlain):
+        check(data, 35541)
+
+
+@pytest.mark.parametrize(("seed", "kinds", "piece"), [(550498, [], 58602), (499907, ["interleave"], 56074)])
+def test_a_wrap_is_judged_as_a_whole(seed: int, kinds: list[str], piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_pieces, "MARGIN", 300)
+    ending = "\r\n" if kinds else "\n"
+    with contextlib.suppress(NotPlain):
+        check(damaged(seed, "iso", ["wrap", *kinds, "time jumps"], ending, 0.6, 90_000), piece)
+
+
+@pytest.mark.parametrize("lost", ["  ", "\n "])
+def test_a_piece_alone_does_not_say_that_blanks_are_lost(lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_pieces, "MARGIN", 10)
+    rows = [
+        "BUG: Bad page state in process fizz  pfn:12345", "page:ffff88 refcount:0 mapcount:1 mapping:0000000000000000",
+        "page dumped because: nonzero mapcount", "CPU: 1 PID: 7 Comm: fizz Not tainted 5.10.0 #1", "Call Trace:",
+        " bad_page+0x1/0x2",
+    ]  # fmt: skip
+    whole = "".join(f"{row}\n" for row in rows)
+    poor = whole.replace(lost, lost[:-1])
+    log = "".join(
+        f"[{n:5}.{k:06}] {row}\n"
+        for n, text in enumerate([*[whole] * 30, *[poor] * 30])
+        for k, row in enumerate(text.splitlines())
+    )
+    with pytest.raises(NotPlain):
+        check(log.encode(), 5000)
+    uniform = "".join(f"[{n:5}.{k:06}] {row}\n" for n in range(60) for k, row in enumerate(poor.splitlines()))
+    assert check(uniform.encode(), 5000) > 2
+
+
 @pytest.mark.parametrize("kinds", [[], ["no markers", "change characters", "repeat"], ["interleave", "drop lines"]])
 def test_pieces_of_interleaved_callers(kinds: list[str]) -> None:
     # With the margin of real logs, reports that go on behind hundreds of lines of others are whole.

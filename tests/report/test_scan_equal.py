@@ -198,3 +198,24 @@ def test_words_that_are_not_those_of_the_page(engine: str) -> None:
         lines[n] = lines[n].replace("raw: 0017", "raw: 0027")
     text = "\n".join([*lines, ""]).encode()
     assert check(text, engine) < text.count(b"BUG: Bad page state"), "a page with other words was read the fast way"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_numbers_of_64_bits_are_exact(engine: str) -> None:
+    values = [0xFFFFFFFF00000000, 0x100000000, 0xFFFFFFFF00000001, 0x200000001, 0xFFFFFFFF00000003]
+    text = "".join(
+        f"[  {n:3}.00000{k}] {row}\n"
+        for n, value in enumerate(values)
+        for k, row in enumerate(
+            [
+                f"BUG: Bad page state in process fizz  pfn:{n + 0x12345:x}",
+                f"page: refcount:0 mapcount:1 mapping:0000000000000000 index:0x{value:x} pfn:0x{n + 0x12345:x}",
+                "flags: 0x17ffffc0000004(referenced|node=0|zone=2)",
+                f"raw: 0017ffffc0000004 dead000000000100 dead000000000122 {value:016x}",
+            ]
+        )
+    )
+    assert read_log(text.encode()).df_reports()["index"].tolist() == values
+    bad = scan_log(text.encode(), engine=engine).df_bad_pages()
+    assert bad["index"].tolist() == values
+    assert bad["raw3"].tolist() == values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kvmlab.report.log import read_log
 from kvmlab.report.records import Kind, Report
+from kvmlab.report.scan import scan_log
 from tests.report.logs import records, reports
 
 BAD = """
@@ -271,3 +272,77 @@ def test_single_lines() -> None:
     assert kinds(found) == ["suppressed", "bad_rss_counter", "bad_rss_counter"]
     assert [found[0].fields["messages"], found[1].fields["val"], found[2].fields["comm"]] == [81, -100, "CPU 0/KVM"]
     assert all(report.complete for report in found)
+
+
+def test_a_message_that_two_carriers_wrote_is_one() -> None:
+    carrier = "Jul 31 11:58:10 draig kernel: "
+    for first, second in (
+        ("[  100.{n:06}] ", f"{carrier}[  100.{{n:06}}] "),
+        ("[  100.{n:06}] ", carrier),
+        ("2024-07-31T11:58:10 draig kernel: ", carrier),
+    ):
+        text = "".join(f"{first.format(n=n)}{row}\n{second.format(n=n)}{row}\n" for n, row in enumerate(BAD))
+        log = read_log(text.encode())
+        (report,) = log.reports
+        assert report.complete
+        assert report.call_trace is not None
+        assert [frame.function for frame in report.call_trace.frames] == [
+            "dump_stack_lvl", "bad_page", "free_unref_folios", "entry_SYSCALL_64_after_hwframe"
+        ]  # fmt: skip
+        assert not log.unparsed
+        assert len(scan_log(text.encode(), engine="python").df_reports()) == 1
+
+
+def test_a_line_whose_time_was_cut_is_no_copy() -> None:
+    zeros = "raw: 0000000000000000 0000000000000000 0000000000000000 0000000000000000"
+    rows = [f"[  100.{n:06}] {zeros if row.startswith('raw: ') else row}" for n, row in enumerate(BAD)]
+    at = next(n for n, row in enumerate(rows) if zeros in row)
+    (report,) = read_log("\n".join([*rows[: at + 1], rows[at + 1][4:], *rows[at + 2 :]]).encode()).reports
+    assert report.page is not None
+    assert report.page.raw is not None
+    assert len(report.page.raw.words) == 8
+
+
+def test_entries_of_two_times_are_two() -> None:
+    rows = [f"[  100.{n:06}] {row}" for n, row in enumerate(BAD)]
+    at = next(n for n, row in enumerate(rows) if "bad_page+" in row)
+    rows.insert(at + 1, f"Jul 31 11:58:10 draig kernel: [  100.{at + 1:06}] {BAD[at]}")
+    (report,) = read_log("\n".join(rows).encode()).reports
+    assert report.call_trace is not None
+    assert [frame.function for frame in report.call_trace.frames].count("bad_page") == 2
+
+
+RULE = "=" * 66
+SANITIZED = [
+    RULE, "BUG: KASAN: slab-use-after-free in fizz_map+0x1a/0x90 [fizz]",
+    "Read of size 8 at addr ffff8881098b2a40 by task kl/422", "", "CPU: 1 PID: 422 Comm: kl Not tainted 6.9.12 #17",
+    "Call Trace:", " <TASK>", " kasan_report+0x11/0x20", " fizz_map+0x1a/0x90 [fizz]", " </TASK>", "",
+    "The buggy address belongs to the object at ffff8881098b2a00", RULE,
+]  # fmt: skip
+TAINT = "Disabling lock debugging due to kernel taint"
+PANIC = [
+    "Kernel panic - not syncing: KASAN: panic_on_warn set ...", "CPU: 1 PID: 422 Comm: kl Tainted: G    B  6.9.12 #17",
+    "Call Trace:", " <TASK>", " panic+0x1/0x2", " fizz_map+0x1a/0x90 [fizz]", " </TASK>",
+]  # fmt: skip
+
+
+def test_a_panic_behind_the_rule_is_of_the_report() -> None:
+    for between in ([], [TAINT], [TAINT, "eth0: link up"]):
+        log = read_log("".join(f"[    1.000000] {row}\n" for row in [*SANITIZED, *between, *PANIC]).encode())
+        (report,) = log.reports
+        assert report.kind is Kind.KASAN
+        assert report.call_trace is not None
+        assert [frame.function for frame in report.call_trace.frames] == ["kasan_report", "fizz_map"]
+        assert report.span.last_line == len(SANITIZED) + len(between) + len(PANIC)
+        assert [record.text for record in log.unparsed] == [row for row in between if row != TAINT]
+
+
+def test_behind_the_rule_another_report_begins() -> None:
+    another = [row.replace("fizz", "buzz") for row in SANITIZED]
+    for behind in (another, BAD, ["Call Trace:", " panic+0x1/0x2", " fizz_map+0x1a/0x90 [fizz]"]):
+        rows = [*SANITIZED, TAINT, "eth0: link up", *behind]
+        log = read_log("".join(f"[    1.000000] {row}\n" for row in rows).encode())
+        first, second = log.reports
+        assert first.span.last_line == len(SANITIZED) + 1
+        assert second.span.first_line == len(SANITIZED) + 3
+        assert [record.text for record in log.unparsed] == ["eth0: link up"]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
+from kvmlab.report import scan_packed
 from kvmlab.report.details import DetailRow, detail_rows, match_detail
-from kvmlab.report.register_table import REGISTER_ROWS, How, RegisterRow
+from kvmlab.report.register_row import How, RegisterRow
+from kvmlab.report.register_table import ANY_ROW, REGISTER_ROWS
 from kvmlab.report.registers import match_registers
 from kvmlab.report.titles import Title, match_title, titles
 
@@ -29,6 +33,17 @@ def test_detail_sample(row: DetailRow) -> None:
     found = match_detail(row.sample)
     assert found is not None
     assert found.name == row.name
+
+
+def test_the_group_of_a_register_row_is_its_number() -> None:
+    assert ANY_ROW.groups == len(REGISTER_ROWS)
+
+
+def test_packed_kinds_are_made_from_all_their_fields() -> None:
+    for kind in scan_packed._KINDS:
+        # One value alone is no tuple of them.
+        assert len(fields(kind)) > 1
+        assert all(field.init and not field.kw_only for field in fields(kind))
 
 
 @pytest.mark.parametrize("row", REGISTER_ROWS, ids=lambda row: f"{row.arch}-{row.how.name}")

@@ -8,6 +8,7 @@ import gzip
 import html
 import io
 import json
+import time
 from collections.abc import Callable
 
 import pytest
@@ -70,6 +71,38 @@ FORMS = {
     "list with a line a field": "".join(
         f"- dt: '{c}'\n  lvl: target\n  msg: {json.dumps(line)}\n" for c, line in zip(CLOCKS, REPORT, strict=True)
     ),
+    "list of LAVA with names in quotes": "".join(
+        f'- {{"dt": \'{c}\', "lvl": "target", "msg": \'{line}\', "ns": fizz}}\n'
+        for c, line in zip(CLOCKS, REPORT, strict=True)
+    ),
+    "list without quotes": "".join(
+        f"- dt: {c}\n  lvl: target\n  msg: {line}\n" for c, line in zip(CLOCKS, REPORT, strict=True)
+    ),
+    "list with folded lines": "".join(
+        f"- {{dt: '{c}', lvl: target, msg: \"{line[:19]}{line[19:].replace(' ', chr(10) + '    ', 1)}\"}}\n"
+        for c, line in zip(CLOCKS, REPORT, strict=True)
+    ),
+    "one entry with a list of lines": "- {dt: 2024-07-31T11:58:14, lvl: target, msg: ["
+    + ", ".join(f"'{line}'" for line in REPORT)
+    + "]}\n",
+    "one entry with a line an item": "- lvl: target\n  msg:\n" + "".join(f"  - '{line}'\n" for line in REPORT),
+    "documents of a cloud": "".join(
+        f"---\ninsertId: x{n}\nresource:\n  type: fizz\ntextPayload: {json.dumps(line)}\ntimestamp: '{CLOCKS[n]}'\n"
+        for n, line in enumerate(REPORT)
+    ),
+    "pairs": "".join(
+        f"time={c} level=warn unit=fizz msg={json.dumps(line)}\n" for c, line in zip(CLOCKS, REPORT, strict=True)
+    ),
+    "objects behind a time": "".join(
+        f"{c}\tkmsg\t{json.dumps({'log': line})}\n" for c, line in zip(CLOCKS, REPORT, strict=True)
+    ),
+    "objects of Ruby": "".join(
+        f'[{n}] kmsg.0: [[{n}.5, {{}}], {{"priority"=>4, "msg"=>{json.dumps(line)}}}]\n'
+        for n, line in enumerate(REPORT)
+    ),
+    "objects below a command": "$ kubectl logs fizz\n" + "".join(f"{json.dumps({'log': line})}\n" for line in REPORT),
+    "a list of strings": json.dumps(REPORT),
+    "a list of strings in an object": json.dumps({"changed": False, "stdout_lines": REPORT}),
     "newest first": "\n".join([*reversed(REPORT), ""]),
     "newest first behind a carrier": "\n".join(f"Jul 31 11:58:14 h kernel: {line}" for line in reversed(REPORT)) + "\n",
 }
@@ -131,8 +164,66 @@ def test_other_documents_hold_no_log(data: bytes) -> None:
     read_log(data)
 
 
+def test_what_the_lab_itself_says_is_not_the_kernels() -> None:
+    entries = [f"- {{dt: {c}, lvl: target, msg: '{line}'}}" for c, line in zip(CLOCKS, REPORT, strict=True)]
+    entries.insert(-3, f"- {{dt: {CLOCKS[-3]}, lvl: debug, msg: 'case: fizz'}}")
+    found = read_log("\n".join([*entries, ""]).encode())
+    assert facts(found)[:5] == facts(read_log("\n".join([*REPORT, ""]).encode()))[:5]
+    assert [r.role.value for r in found.text.records if r.text == "case: fizz"] == ["other"]
+
+
+def test_a_long_list_in_one_entry_is_read_to_its_end() -> None:
+    rows = [f"[{n:5}.000000] eth{n}: link up and running well" for n in range(3000)]
+    text = read_log(f"- {{dt: x, lvl: target, msg: {rows!r}}}\n".encode()).text
+    assert [record.text for record in text.logs()] == [row[15:].strip() for row in rows]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "- text: see below\n- log:\n\nMy words\n\n" + "\n".join(REPORT) + "\n",
+        "---\ntitle: it broke\ntext: x\n---\n\n" + "\n".join(REPORT) + "\n",
+        "# Notes\n- one thing\n- another\n" + "\n".join(REPORT) + "\n",
+    ],
+)
+def test_lists_in_prose_are_no_logs(data: str) -> None:
+    found = read_log(data.encode())
+    assert found.text.kind != "yaml"
+    assert facts(found)[:4] == facts(read_log("\n".join([*REPORT, ""]).encode()))[:4]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "- msg: [ '",
+        '- {msg: "',
+        "- msg: \n\n\n",
+        "msg: x, ",
+        'msg="',
+        "a=b ",
+        '{"a": ',
+        "- msg:\n  - ",
+        "---\nmsg: |\n",
+    ],
+)
+def test_hostile_lists_take_no_time(piece: str) -> None:
+    begin = time.perf_counter()
+    read_log(f"- msg: x\n{piece * (40_000 // len(piece))}".encode())
+    assert time.perf_counter() - begin < 3
+
+
 def test_two_steps_back_do_not_turn_a_log_round() -> None:
     lines = [f"[{n:5}.000000] BUG: Bad rss-counter state mm:{n:016x} type:MM_ANONPAGES val:-1" for n in range(9)]
     lines += [f"[{n:5}.000000] eth{n}: link up" for n in (3, 1, 2, 4, 5)]
     found = read_log("\n".join([*lines, ""]).encode())
     assert [report.timestamp for report in found.reports] == [f"{n}.000000" for n in range(9)]
+
+
+@pytest.mark.parametrize("said", ['{"level":"info","msg":"line %d","time":"x"}', 'time="x" level=info msg="line %d"'])
+def test_objects_that_programs_say_are_no_kernels(said: str) -> None:
+    rows = [f"Jul 31 11:57:{n % 60:02} draig dockerd[12]: {said % n}" for n in range(60)]
+    rows += [f"Jul 31 11:58:00 draig kernel: {line}" for line in REPORT]
+    found = read_log("\n".join([*rows, ""]).encode())
+    assert found.text.kind == "syslog"
+    alone = read_log("\n".join([*rows[60:], ""]).encode())
+    assert [record.text for record in found.text.logs()] == [record.text for record in alone.text.logs()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,3 +130,56 @@ def test_lists_that_printk_split_and_a_terminal_wrapped(names, width, archived):
     for mine, real in zip(got, records, strict=True):
         assert mine.replace(" ", "") == real.replace(" ", "")
     assert sum(len(m) != len(r) for m, r in zip(got, records, strict=True)) <= len(unsure)
+
+
+BROKEN = [
+    "BUG: Bad page state in process fizz  pfn:12345",
+    "page:ffffea0000a1b2c0 refcount:0 mapcount:1 mapping:0000000000000000 index:0x7f5e2ef3b pfn:0x12345",
+    "flags: 0x17ffffc0020004(referenced|swapbacked|mappedtodisk|node=0|zone=2|lastcpupid=0x1fffff)",
+    "raw: 0017ffffc0020004 dead000000000100 dead000000000122 0000000000000000",
+    "page dumped because: nonzero mapcount",
+    "Modules linked in: fizz(OE) buzz nft_masq xt_CHECKSUM vhost_net tun bridge stp llc nf_tables nfnetlink sunrpc",
+    "CPU: 2 PID: 77 Comm: fizz Tainted: G    B      OE     5.15.0-27-generic #28~20.04.1-Ubuntu SMP PREEMPT",
+    "Hardware name: Fizz and Sons Buzz Standard (i9 + FIZZ, 1996), BIOS 1.16.2-debian-1.16.2-1 04/01/2014",
+    "Call Trace:",
+    " bad_page+0x1/0x2",
+    " fizz_map+0x1/0x20 [fizz]",
+]
+
+
+@pytest.mark.parametrize("width", [72, 75, 78, 80, 90])
+@pytest.mark.parametrize("form", ["%s", "Subject: x\nFrom: a@example.org\nMessage-ID: <x@y>\n\n%s\nbye\n"])
+def test_lines_without_times_that_a_terminal_broke_anywhere(width, form):
+    rows = [line[at : at + width] for line in BROKEN for at in range(0, len(line), width)]
+    found = read_text((form % "".join(f"{row}\n" for row in rows)).encode())
+    assert [record.text for record in found.logs()] == BROKEN
+
+
+def test_the_marked_byte_of_broken_code_is_no_level():
+    code = "Code: 0f 1f 44 00 00 55 48 89 e5 41 54 53 48 89 fb"
+    rows = [
+        "RIP: 0010:fizz_map+0x1a/0x90 [fizz]",
+        code,
+        "<48> 8b 07 48 85 c0 74 22",
+        "RSP: 0018:ffffa1c3c0d3fd88 EFLAGS: 1",
+    ]
+    found = read_text("\n".join([*rows, ""]).encode())
+    assert [record.text for record in found.logs()] == [rows[0], f"{code} {rows[2]}", rows[3]]
+
+
+@pytest.mark.parametrize("width", [79, 81, 100, 110, 120, 132, 150])
+@pytest.mark.parametrize("below", ["CPU", "000820", "fffff88", "ll Trace:", "PU: 8 PID: 12 Comm: fizz", "login: "])
+def test_a_cut_row_below_a_full_module_list_is_none_of_it(width, below):
+    names = " ".join(f"fizz{n:02}" for n in range(30))
+    full = f"[    1.000000] Modules linked in: {names}"[: width - 1] + "x"
+    rows = [f"[    1.00000{n}] {row}" for n, row in enumerate(["BUG: Bad page state in process fizz  pfn:12345", " f"])]
+    data = "\n".join([rows[0], full, below, f"[    1.000001] {BROKEN[6]}", "[    1.000002] Call Trace:", rows[1], ""])
+    said = [record.text for record in read_text(data.encode()).records]
+    assert full[15:] in said
+    assert below in said
+
+
+def test_a_program_below_a_full_line_is_none_of_it():
+    full = "[    0.000008][ T1848] CPU: 8 PID: 1819169 Comm: fizz Tainted: G    B   W          6.9.12-00008-g"
+    rows = [full.ljust(119, "f") + "7", "login: ", "[    0.000009][ T1848] Call Trace:", ""]
+    assert [record.text for record in read_text("\n".join(rows).encode()).logs()] == [rows[0][23:], "Call Trace:"]

@@ -57,3 +57,22 @@ def test_a_row_of_bytes_is_no_cpu() -> None:
     found = match_prefix("[   12.000001] c0 a8 01 fe 00 00 00 00")
     assert found is not None
     assert found.rows == ("dmesg_seconds",)
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "2024-07-31T11:58:14.123Z cpu12:2097152)",
+        "2024-07-31T11:58:14.123Z vmkernel: cpu12:2097152)",
+        "2024-07-31T11:58:14.123Z In(182) vmkernel: cpu12:2097152 opID=1a2b3c4d)",
+        "2024-07-31T11:58:14.123Z draig vmkernel: cpu12:2097152)",
+        "Jul 31 11:58:14 draig vmkernel: 1:02:03:04.567 cpu12:2097152)",
+        "vmkernel: cpu12:2097152)",
+    ],
+)
+def test_the_kernel_of_esxi(prefix):
+    for message in ("BUG: Bad page state in process fizz  pfn:12345", " <TASK>", " fizz_map+0x1/0x2"):
+        found = match_prefix(prefix + message)
+        assert found
+        assert found.kernel
+        assert (prefix + message)[found.end :] == message
