@@ -139,6 +139,7 @@ class OpenSplat:
     def reopen(self) -> None:
         """Lets further parts follow (a panic prints its own call trace behind an oops)."""
         self.ended = self.closed_trace = self.sealed = self.had_trace = self.bottomed = False
+        self.in_trace = self.entries = False
         self.stacks.clear()
         self.seen -= {Part.CPU, Part.HARDWARE, Part.TAINTED, Part.WORKQUEUE}
 
@@ -185,6 +186,9 @@ class OpenSplat:
             self._follow(line.data)
         elif line.part is Part.OWNER or (isinstance(line.data, Detail) and line.data.name == "atomic_stack"):
             self.owner = True
+        elif isinstance(line.data, Detail) and line.data.name == "cpu_stopping":
+            # Each other CPU of a panic prints its own CPU line and call trace.
+            self.reopen()
         elif line.part is Part.END:
             self.in_trace, self.closed_trace, self.ended = False, True, True
         elif line.part in (Part.MODULES, Part.CPU, Part.REASON):

@@ -11,6 +11,9 @@ from kvmlab.text.record import Record
 
 # A report is printed in one go; a longer silence between two of its records means that they are not of one report.
 GAP_NS = 2_000_000_000
+# But the kernel waits so long for the CPUs that it asks for a backtrace, when they do not answer.
+NMI_NS = 12_000_000_000
+NMI_SENT = "Sending NMI "
 # Clocks of two CPUs differ a little; a step back beyond that is another boot or another log.
 BACK_NS = 1_000_000_000
 LINES_LIMIT = 4096
@@ -35,7 +38,8 @@ def is_apart(splat: OpenSplat, record: Record) -> bool:
         return True
     if splat.time_ns is None or record.time_ns is None:
         return False
-    return not -BACK_NS <= record.time_ns - splat.time_ns <= GAP_NS
+    gap = NMI_NS if splat.last.record.text.lstrip().startswith(NMI_SENT) else GAP_NS
+    return not -BACK_NS <= record.time_ns - splat.time_ns <= gap
 
 
 def belongs(splat: OpenSplat, detail: Detail) -> bool:

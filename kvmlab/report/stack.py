@@ -109,6 +109,7 @@ _ARM = re.compile(
     rf"(?P<a1>{_ADDRESS} ?)?"
     rf"(?:\((?P<f>[^()\s]+)(?: \[(?P<fmod>[\w-]+){_AT}\])?\)|(?P<f2>{_SYMBOL})(?: \[(?P<fmod2>[\w-]+){_AT}\])?) "
     rf"from (?P<a2>{_ADDRESS} ?)?\(?(?P<g>{_SYMBOL})(?:{_PLACE})?(?: \[(?P<gmod>[\w-]+){_AT}\])?\)?"
+    rf"(?: {_DECODED.pattern}(?: (?P<gmod2>[\w-]{{1,64}}))?)?"
 )
 # arm without CONFIG_KALLSYMS.
 _ARM_BARE = re.compile(r"Function entered at \[<(?P<a1>[0-9a-f]{8,16})>\] from \[<(?P<a2>[0-9a-f]{8,16})>\]")
@@ -313,7 +314,8 @@ def _arm(rest: str, inside: bool) -> tuple[Entry, ...] | None:
         return None
     callee = _ARM_PART.fullmatch(found["f"] or found["f2"])
     # A program has no symbols: in a trace, the entry from it ends in its bare address.
-    placed = found["a1"] is not None or found["off"] is not None or (inside and _FROM_USER.fullmatch(found["g"]))
+    source = tuple(item[0] for item in _FILE_ENTRY.finditer(found["files"] or ""))
+    placed = found["a1"] or found["off"] is not None or source or (inside and _FROM_USER.fullmatch(found["g"]))
     if callee is None or not placed:
         return None
     a1, a2 = (hex_number((found[g] or "").strip("[<>] ")) for g in ("a1", "a2"))
@@ -322,7 +324,10 @@ def _arm(rest: str, inside: bool) -> tuple[Entry, ...] | None:
             callee["sym"], hex_number(callee["off"]), hex_number(callee["size"]), found["fmod"] or found["fmod2"],
             address=a1, caller=False,
         ),
-        Entry(found["g"], hex_number(found["off"]), hex_number(found["size"]), found["gmod"], address=a2, caller=True),
+        Entry(
+            found["g"], hex_number(found["off"]), hex_number(found["size"]), found["gmod"] or found["gmod2"],
+            address=a2, source=source, caller=True,
+        ),
     )  # fmt: skip
 
 

@@ -447,7 +447,7 @@ ROWS: tuple[Row, ...] = (
         Stage.TIME,
         "[",
         # Where interrupts are off, or a timer is behind, newer ones say so by a letter.
-        rf"\[ *{_SEC}(?:@\d{{1,4}}|s)\](?:[-d](?= ))?",
+        rf"\[ *{_SEC}(?:[@,]\d{{1,4}}|s)\](?:[-d](?= ))?",
         "[    0.000000@0] Booting Linux on physical CPU 0x0",
         "Booting Linux on physical CPU 0x0",
     ),
@@ -506,7 +506,7 @@ ROWS: tuple[Row, ...] = (
         "wall_behind",
         Stage.CALLER,
         "[ ",
-        rf" ?\[(?P<clock>\d{{4}}[:-]\d\d[:-]\d\d[ T_]{_HMS}(?:\.\d{{1,9}})?)\]",
+        rf" ?\[(?P<clock>\d{{4}}[:-]?\d\d[:-]?\d\d[ T_]{_HMS}(?:\.\d{{1,9}})?)\](?:@\d{{1,2}})?",
         "[  341.141632][2025:06:17 10:11:12] BUG: Bad page state",
         "BUG: Bad page state",
     ),

@@ -1,0 +1,112 @@
+"""Forms around a panic and a stall: the other CPUs, long waits for them, decoded traces of arm, old module lists."""
+
+from __future__ import annotations
+
+import pytest
+
+from kvmlab.report.log import read_log
+from kvmlab.report.records import Kind
+from kvmlab.report.scan import scan_log
+from tests.report.equal import check
+from tests.report.single import functions, one
+
+PANIC_OF_ARM = """\
+[   61.000001] Internal error: Oops - undefined instruction: 0 [#1] SMP ARM
+[   61.000002] Modules linked in: cam
+[   61.000003] CPU: 1 PID: 77 Comm: grabber Not tainted 3.14.22 #5
+[   61.000004] PC is at cam_take+0x10/0x30
+[   61.000005] LR is at cam_loop+0x20/0x40
+[   61.000006] [<bf001010>] (cam_take) from [<bf002020>] (cam_loop+0x20/0x40)
+[   61.000007] Code: e1a0f00e e92d4010 e24dd008 e1a04000 (e7f001f2)
+[   61.000008] ---[ end trace 51f0b2b2f2a4d002 ]---
+[   61.000009] Kernel panic - not syncing: Fatal exception in interrupt
+[   61.000010] CPU0: stopping
+[   61.000011] CPU: 0 PID: 0 Comm: swapper/0 Tainted: G      D       3.14.22 #5
+[   61.000012] [<c0011010>] (unwind_it) from [<c0012020>] (show_it+0x10/0x20)
+[   61.000013] [<c0012020>] (show_it) from [<c0013030>] (handle_stop+0x80/0x90)
+[   61.000014] CPU3: stopping
+[   61.000015] CPU: 3 PID: 0 Comm: swapper/3 Tainted: G      D       3.14.22 #5
+[   61.000016] [<c0011010>] (unwind_it) from [<c0012020>] (show_it+0x10/0x20)
+[   61.000017] [<c0012020>] (show_it) from [<c0014040>] (other_stop+0x80/0x90)
+[   61.000018] SMP: failed to stop secondary CPUs
+"""
+
+
+def test_cpus_that_a_panic_stops_are_of_its_report() -> None:
+    report = one(PANIC_OF_ARM)
+    assert functions(report) == ["cam_take", "cam_loop"]
+    assert report.cpu_line is not None
+    assert (report.cpu_line.cpu, report.cpu_line.comm) == (1, "grabber")
+    assert [(t.name, t.frames[-1].function) for t in report.traces] == [
+        ("CPU0: stopping", "handle_stop"),
+        ("CPU3: stopping", "other_stop"),
+    ]
+    assert len(report.records) == len(PANIC_OF_ARM.splitlines())
+    assert not report.damage
+
+
+STALL = """\
+[   20.000001] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:
+[   20.000002] rcu: \t2-...0: (3 ticks this GP) idle=04cc/1/0x4000000000000000 softirq=38/44 fqs=2579
+[   20.000003] rcu: \t(detected by 1, t=5252 jiffies, g=-1139, q=146 ncpus=4)
+[   20.000004] Sending NMI from CPU 1 to CPUs 2:
+[   30.100001] rcu: rcu_preempt kthread starved for 2503 jiffies! g-1139 f0x0 RCU_GP_WAIT_FQS(5) ->state=0x402 ->cpu=1
+[   30.100002] rcu: RCU grace-period kthread stack dump:
+[   30.100003] task:rcu_preempt     state:I stack:0     pid:15    tgid:15    ppid:2      flags:0x00000008
+[   30.100004] Call trace:
+[   30.100005]  __switch_to+0xe0/0x120
+[   30.100006]  rcu_gp_kthread+0x40/0x90
+"""
+
+
+def test_cpus_that_do_not_answer_do_not_cut_a_stall() -> None:
+    report = one(STALL)
+    assert report.kind is Kind.RCU_STALL
+    assert functions(report) == ["__switch_to", "rcu_gp_kthread"]
+    for engine in ("python", "numba"):
+        check(("[    1.000001] a: up\n" * 300 + STALL + "[   31.000001] a: up\n" * 300).encode(), engine)
+
+
+def test_another_silence_still_ends_a_report() -> None:
+    text = STALL.replace("[   20.000004] Sending NMI from CPU 1 to CPUs 2:\n", "")
+    assert [len(r.records) for r in read_log(text.encode()).reports] == [3, 6]
+    assert len(scan_log(text.encode()).df_reports()) == 2
+
+
+DECODED_ARM = """\
+[   70.000001] 8<--- cut here ---
+[   70.000002] Unable to handle kernel NULL pointer dereference at virtual address 00000010 when read
+[   70.000003] Internal error: Oops: 5 [#1] SMP ARM
+[   70.000004] CPU: 0 PID: 91 Comm: grabber Not tainted 6.1.9 #2
+[   70.000005] Call trace:
+[   70.000006]  cam_take from cam_loop (drivers/media/cam.c:91 drivers/media/cam.c:120) cam
+[   70.000007]  cam_loop from kthread (kernel/kthread.c:376)
+[   70.000008]  kthread from ret_from_fork+0x14/0x28
+[   70.000009] ---[ end trace 0000000000000000 ]---
+"""
+
+
+def test_decoded_callers_of_arm() -> None:
+    report = one(DECODED_ARM)
+    assert functions(report) == ["cam_take", "cam_loop", "kthread", "ret_from_fork"]
+    assert report.call_trace is not None
+    caller = report.call_trace.frames[1]
+    assert (caller.module, caller.source) == ("cam", ("drivers/media/cam.c:91", "drivers/media/cam.c:120"))
+    assert not report.damage
+
+
+@pytest.mark.parametrize(
+    ("shown", "flags"), [("klab(P)(U)", "PU"), ("klab(U)", "U"), ("klab(POE+)", "POE+"), ("klab", "")]
+)
+def test_taint_letters_of_a_module_each_in_brackets(shown: str, flags: str) -> None:
+    text = (
+        "[   80.000001] BUG: Bad page state in process klabd  pfn:00123\n"
+        f"[   80.000002] Modules linked in: sg {shown} dm_mod [last unloaded: {shown}]\n"
+        "[   80.000003] Pid: 12, comm: klabd Tainted: P           ---------------- 2.6.32-99.el6.x86_64 #1\n"
+        "[   80.000004] Call Trace:\n"
+        "[   80.000005]  [<ffffffff8110aaaa>] ? bad_page+0xaa/0x160\n"
+    )
+    modules = one(text).modules
+    assert modules is not None
+    assert [(m.name, m.flags) for m in modules.modules] == [("sg", ""), ("klab", flags), ("dm_mod", "")]
+    assert (modules.last_unloaded, modules.unparsed) == ("klab", ())
