@@ -51,6 +51,8 @@ def belongs(splat: OpenSplat, detail: Detail) -> bool:
 
 def is_repeat(splat: OpenSplat, line: Line) -> bool:
     """Whether a line is the one before it once more, as a log has it that two sources wrote."""
+    if line.part in PAGE_PARTS and not splat.pending and _is_copied(splat, line.record):
+        return True
     last = splat.last
     if splat.pending or last.part is Part.REPEAT or last.record.text != line.record.text:
         return False
@@ -60,6 +62,19 @@ def is_repeat(splat: OpenSplat, line: Line) -> bool:
         return splat.title is not None and not splat.title.single
     # An entry, or a row of zeros, may follow itself; a line that stands in a report once may not.
     return line.part in _ONCE or line.part is Part.TRACE or Part.REPEAT in splat.seen
+
+
+def _is_copied(splat: OpenSplat, record: Record) -> bool:
+    """Whether a line of a page dump is there already, at the same time: a paste holds some lines twice.
+
+    Rows of raw words may be the same without that; they count behind another line that stands twice.
+    """
+    known = PAGE_PARTS if splat.last.part is Part.REPEAT else PAGE_PARTS - {Part.WORDS}
+    return record.timestamp is not None and any(
+        other.record.timestamp == record.timestamp and other.record.text == record.text
+        for other in splat.lines
+        if other.part in known
+    )
 
 
 def may_be_cut_here(splat: OpenSplat) -> bool:

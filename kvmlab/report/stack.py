@@ -70,6 +70,8 @@ _HEADER = re.compile(r"(?:(?:Call [Tt]race|Backtrace):(?P<rest>.*)|(?:Stack )?Tr
 _MARKER = re.compile(
     r"<{1,2}(?P<close>/)?(?P<stack>TASK|IRQ|EOI|SOFTIRQ|NMI|EOE|NULL|ENTRY(?:_TRAMPOLINE)?|UNKNOWN|#[A-Z]{2}|#VC2)>{1,2}\s*"
 )
+# What archives of mails made of a no-break blank in front of an entry.
+_WAS_BLANK = re.compile(r"(?:[A?\xa0\xc2]\s+)+(?=\[<[0-9a-f]{8,16}>\]|<(?:IRQ|EOI|NMI|<EOE>)>)")
 _CLOSING = {"EOI": "IRQ", "EOE": "NMI"}
 _ADDRESS = r"\[<?(?:[0-9a-f]{8,16}|\(_*ptrval_*\)|\s*\(null\))>?\]"
 # One or two addresses in brackets (two on ppc: stack pointer and return address, the latter bare in its debugger).
@@ -165,6 +167,8 @@ def match_stack_line(text: str, inside: bool = False) -> StackLine | None:
     """
     rest = text[:ENTRY_LENGTH].strip()
     items: list[Marker | Entry] = []
+    if found := _WAS_BLANK.match(rest):
+        rest = rest[found.end() :]
     while rest.startswith("<"):
         if found := _MARKER.match(rest):
             stack = found["stack"]
@@ -177,6 +181,8 @@ def match_stack_line(text: str, inside: bool = False) -> StackLine | None:
         else:
             break
         rest = rest[found.end() :]
+        if found := _WAS_BLANK.match(rest):
+            rest = rest[found.end() :]
     if rest.startswith("[") and not _KLOGD_ROW.fullmatch(rest) and (found := _KLOGD.match(rest)):
         rest = rest[found.end() :]
     if not rest:

@@ -125,6 +125,8 @@ def heal(
     for k in range(1, len(pieces)):
         piece = pieces[k]
         if (seam := seams.get(k)) is not None:
+            if not seam.blank and _whole_words(joiner.text, piece):
+                seam = _Seam(True, "both words are whole: a blank between them was dropped", True)
             joiner.add(piece, numbers[k - 1], seam.blank, seam.why.format(*numbers), seam.certain)
             continue
         link = links[k - 1]
@@ -237,6 +239,16 @@ def _fits(length: int, next_name: str | None) -> bool:
     """Whether a record of this length is one that printk made: it is not too large, and the next name would be."""
     limit, over = SIZE_RULES[0]
     return length + over <= limit and (next_name is None or length + 1 + len(next_name) + over > limit)
+
+
+def _whole_words(text: str, piece: str) -> bool:
+    """Whether a hex dump was cut between two of its words."""
+    words, first = text.split()[-2:], piece.split(None, 1)[:1]
+    return (
+        len(words + first) == 3
+        and {len(word) for word in (*words, *first)} in ({8}, {16})
+        and all(_HEX.match(word) for word in (*words, *first))
+    )
 
 
 def _half_word(text: str, piece: str) -> bool:
