@@ -17,7 +17,8 @@ _NAME = re.compile(rf"(?P<name>[A-Za-z0-9_][\w-]{{0,63}})(?P<flags>{_FLAGS})(?::
 _LAST = re.compile(r"\[last unloaded: ?(?P<name>[\w-]*)[^\]]*\]?")
 _CONTINUATION = re.compile(
     rf"(?:[A-Za-z0-9_][\w-]{{0,63}}{_FLAGS}(?::\d{{1,10}})?(?:[ \t]+|$))*"
-    r"(?:\[last unloaded:[^\]]*\]?)?[ \t]*"
+    # A pager cuts long lines and puts `>` into the last column.
+    r"(?:\[last unloaded:[^\]]*\]?|[\w-]{0,64}>)?[ \t]*"
 )
 # What kernels to 3.8 print before or behind the list, `CPU 2`.
 _CPU_ALONE = re.compile(r"CPU \d{1,5}")

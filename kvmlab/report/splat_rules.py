@@ -14,8 +14,8 @@ GAP_NS = 2_000_000_000
 # But the kernel waits so long for the CPUs that it asks for a backtrace, when they do not answer.
 NMI_NS = 12_000_000_000
 NMI_SENT = "Sending NMI "
-# Clocks of two CPUs differ a little; a step back beyond that is another boot or another log.
-BACK_NS = 1_000_000_000
+# Clocks of two CPUs differ a little, more while a machine suspends; a step back beyond that is another boot or log.
+BACK_NS = 2_000_000_000
 LINES_LIMIT = 4096
 
 # Parts that stand in a report once; a second one belongs to another report.

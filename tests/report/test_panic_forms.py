@@ -110,3 +110,43 @@ def test_taint_letters_of_a_module_each_in_brackets(shown: str, flags: str) -> N
     assert modules is not None
     assert [(m.name, m.flags) for m in modules.modules] == [("sg", ""), ("klab", flags), ("dm_mod", "")]
     assert (modules.last_unloaded, modules.unparsed) == ("klab", ())
+
+
+def test_suspending_clocks_and_lists_that_a_pager_cut() -> None:
+    text = (
+        "[ 6691.578735] WARNING: CPU: 7 PID: 462 at drivers/gpu/drm/ttm/ttm_tt.c:51 ttm_tt_create+0xb6/0xe0 [ttm]\n"
+        "[ 6692.795234] Modules linked in: qxl(E) drm_ttm_helper(E) ttm(E) snd_hda_in>\n"
+        "[ 6692.795235]  snd_timer(E) drm(E) joydev(E) i2c_pi>\n"
+        "[ 6691.578781] CPU: 7 PID: 462 Comm: kworker/7:1 Tainted: G            E     5.8.0+ #82\n"
+        "[ 6691.578828] Call Trace:\n"
+        "[ 6691.578843]  ttm_bo_kmap+0x14b/0x220 [ttm]\n"
+        "[ 6691.578862] ---[ end trace 8ae8ba0e8e2e0d1f ]---\n"
+    )
+    report = one(text)
+    assert functions(report) == ["ttm_bo_kmap"]
+    assert report.modules is not None
+    assert report.modules.names == ("qxl", "drm_ttm_helper", "ttm", "snd_timer", "drm", "joydev")
+    assert report.modules.unparsed == ("snd_hda_in>", "i2c_pi>")
+    assert not report.damage
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Page fault: no context: Code=15 (Data TLB miss fault) at addr 0000000000000008",
+        "Bad Address (null pointer deref?): Code=15 regs=000000004e1b1f30 (Addr=0000000000000008)",
+        "Kernel Fault: Code=26 (Data memory access rights trap) at addr 0000000000000010",
+    ],
+)
+def test_faults_of_parisc(title: str) -> None:
+    report = one(
+        "[   78.100001] eth0: up\n"
+        f"[   78.100002] {title}\n"
+        "[   78.100003] CPU: 1 PID: 99 Comm: sshd Tainted: G    B             5.15.0-64bit #1\n"
+        "[   78.100007]      YZrvWESTHLNXBCVMcbcbcbcbOGFRQPDI\n"
+        "[   78.100008] PSW: 00001000000001001111111100001111 Tainted: G    B\n"
+        "[   78.100009] Backtrace:\n"
+        "[   78.100010]  [<0000000040451bd4>] free_pgtables+0x10c/0x188\n"
+        "[   78.100011] Kernel panic - not syncing: Page fault\n"
+    )
+    assert (report.kind, report.title, len(report.records)) == (Kind.OOPS, title, 7)
