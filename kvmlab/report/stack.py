@@ -128,7 +128,7 @@ _OLD_32 = re.compile(
     rf"\+0x[0-9a-f]{{1,16}}/0x[0-9a-f]{{1,16}}(?:\s\[[\w-]{{1,64}}\])?)\s*"
 )
 # What klogd makes of an address, in front of what the kernel printed.
-_KLOGD = re.compile(r"\[:?[\w.:]{1,128}(?:[+-]\d{1,10}/(?:-?\d{1,10}))\]\s*")
+_KLOGD = re.compile(r"\[:?[\w.:]{1,128}(?:[+-]\d{1,10}/(?:-?\d{1,10})|\+0x[0-9a-f]{1,8}/0x[0-9a-f]{1,8})\]\s*")
 _KLOGD_ITEM = re.compile(
     r"\[(?::?(?P<module>[\w-]{1,64}):)?(?P<sym>[A-Za-z_][\w.]{1,127})\+(?P<off>\d{1,7})/(?P<size>\d{1,7})\]\s*"
 )

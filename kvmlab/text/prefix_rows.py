@@ -334,6 +334,17 @@ ROWS: tuple[Row, ...] = (
         "BUG: Bad page state",
         kernel=False,
     ),
+    # The same where the kernel prints no time.
+    Row(
+        "wall_untimed",
+        Stage.CARRIER,
+        "k",
+        r"(?P<ident>kernel):(?=[A-Za-z])",
+        " kernel:BUG: Bad page state in process kl  pfn:12345",
+        "BUG: Bad page state in process kl  pfn:12345",
+        kernel=False,
+        whole=True,
+    ),
     Row(
         "xen_guest",
         Stage.CARRIER,

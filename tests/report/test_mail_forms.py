@@ -90,3 +90,79 @@ def test_entries_that_klogd_wrote_twice_count_once() -> None:
     )
     report = one(text)
     assert functions(report) == ["free_pages", "walk", "walk"]
+
+
+KLOGD = """\
+Sep  5 15:04:27 lab kernel: [  556.216711] ------------[ cut here ]------------
+Sep  5 15:04:27 lab kernel: [  556.216713] kernel BUG at /build/linux-2.6.24/mm/rmap.c:631!
+Sep  5 15:04:27 lab kernel: [  556.216715] invalid opcode: 0000 [1] SMP
+Sep  5 15:04:27 lab kernel: [  556.216718] CPU 1
+Sep  5 15:04:27 lab kernel: [  556.216728] Pid: 42, comm: kwin Not tainted 2.6.24-19-generic #1
+Sep  5 15:04:27 lab kernel: [  556.216730] RIP: 0010:[drop_map+0xf9/0x130]  [drop_map+0xf9/0x130] drop_map+0xf9/0x130
+Sep  5 15:04:27 lab kernel: [  556.216738] RSP: 0018:ffff81012c8f7c78  EFLAGS: 00010246
+Sep  5 15:04:27 lab kernel: [  556.216770] Call Trace:
+Sep  5 15:04:27 lab kernel: [  556.216774]  [unmap_all+0x6c0/0x940] unmap_all+0x6c0/0x940
+Sep  5 15:04:27 lab kernel: [  556.216780]  [<ffffffff80253ba0>] wake_up+0x0/0x30
+Sep  5 15:04:27 lab kernel: [  556.216785]  [evdev:ev_read+0x19f/0x247] :evdev:ev_read+0x19f/0x247
+Sep  5 15:04:27 lab kernel: [  556.216796] Code: 0f 0b eb fe
+Sep  5 15:04:27 lab kernel: [  556.216799] RIP  [drop_map+0xf9/0x130] drop_map+0xf9/0x130
+"""
+
+
+def test_places_that_klogd_wrote_in_hex() -> None:
+    report = one(KLOGD)
+    assert functions(report) == ["unmap_all", "wake_up", "ev_read"]
+    assert report.call_trace is not None
+    assert report.call_trace.frames[2].module == "evdev"
+    assert report.registers is not None
+    assert report.registers.symbols["RIP"] == "drop_map+0xf9/0x130"
+    assert len(report.records) == len(KLOGD.splitlines())
+    assert not report.damage
+
+
+@pytest.mark.parametrize(
+    "line", ["Oops: 0002 [1] SMP", "general protection fault: 0000 [1] SMP", "invalid opcode: 0000 [2] PREEMPT SMP"]
+)
+def test_deaths_of_x86_64_before_2_6_25_have_no_number_sign(line: str) -> None:
+    report = one(f"[  100.000001] {line}\n[  100.000002] Call Trace:\n[  100.000003]  [<ffffffff80253ba0>] f+0x1/0x2\n")
+    assert (report.kind, report.title) == (Kind.OOPS, line)
+
+
+@pytest.mark.parametrize("line", ["Oops, see [1] for what I meant", "Oops: that was [2], sorry", "int3: read [1]"])
+def test_references_in_prose_are_no_deaths(line: str) -> None:
+    assert read_log(f"[  100.000001] eth0: up\n\n{line}\n[1] https://example.org\n".encode()).reports == ()
+
+
+def test_a_broadcast_without_a_time() -> None:
+    text = (
+        "All terminals show this:\n\n"
+        "Message from syslogd@lab at Jan  5 11:11:11 ...\n"
+        " kernel:NMI watchdog: BUG: soft lockup - CPU#3 stuck for 22s! [kl:12]\n\n"
+        "Message from syslogd@lab at Jan  5 11:11:39 ...\n"
+        " kernel:watchdog: BUG: soft lockup - CPU#3 stuck for 23s! [kl:12]\n"
+    )
+    log = read_log(text.encode())
+    assert [(r.kind, r.fields["seconds"]) for r in log.reports] == [(Kind.SOFT_LOCKUP, 22), (Kind.SOFT_LOCKUP, 23)]
+    assert len(scan_log(text.encode()).df_reports()) == 2
+
+
+def test_an_old_entry_of_a_page_table_that_a_mailer_wrapped() -> None:
+    text = (
+        "> Bad pte = 0135c79f, process = linuxrc, vm_flags = 100073, vaddr =\n> 2aaae000\n"
+        "> Call Trace:\n> [<80048d70>] dump_stack+0x8/0x34\n> [<8009ebb0>] vm_normal_page+0x68/0x90\n"
+    )
+    report = one(text)
+    assert (report.kind, report.fields["vaddr"]) == (Kind.BAD_PAGE_MAP, "2aaae000")
+
+
+def test_where_an_object_was_allocated_is_a_trace_of_its_own() -> None:
+    report = one(
+        "[  119.900001] BUG kmalloc-512 (Not tainted): Redzone overwritten\n"
+        "[  119.900002] INFO: Allocated in dev_alloc+0x34/0x78 age=11951 cpu=0 pid=1\n"
+        "[  119.900003] \t__kmalloc+0x240/0x274\n"
+        "[  119.900004] \tdev_alloc+0x34/0x78\n"
+        "[  119.900005] CPU: 0 PID: 5 Comm: kl Tainted: G    B           4.9.28 #9\n"
+        "[  119.900006] [<8010fa48>] (unwind_it) from [<8010c058>] (show_it+0x20/0x24)\n"
+    )
+    assert functions(report) == ["unwind_it", "show_it"]
+    assert [[f.function for f in trace.frames] for trace in report.traces] == [["__kmalloc", "dev_alloc"]]
