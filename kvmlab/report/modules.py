@@ -20,8 +20,8 @@ _CONTINUATION = re.compile(
     # A pager cuts long lines and puts `>` into the last column.
     r"(?:\[last unloaded:[^\]]*\]?|[\w-]{0,64}>)?[ \t]*"
 )
-# What kernels to 3.8 print before or behind the list, `CPU 2`.
-_CPU_ALONE = re.compile(r"CPU \d{1,5}")
+# What kernels to 3.8 print before or behind the list, `CPU 2`, and what a cut leaves of the line behind it.
+_CPU_ALONE = re.compile(r"CPU \d{1,5}|[A-Z]{1,3}")
 
 
 def match_modules(text: str) -> str | None:

@@ -186,6 +186,9 @@ class OpenSplat:
             self._follow(line.data)
         elif line.part is Part.OWNER or (isinstance(line.data, Detail) and line.data.name == "atomic_stack"):
             self.owner = True
+        elif line.part is Part.TITLE and line.record.text.rstrip().endswith(" RIP:"):
+            # x86-64 to 2.6.24: what follows is the place, and no entry of the trace.
+            self.owner = True
         elif isinstance(line.data, Detail) and line.data.name == "cpu_stopping":
             # Each other CPU of a panic prints its own CPU line and call trace.
             self.reopen()

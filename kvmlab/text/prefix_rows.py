@@ -509,7 +509,8 @@ ROWS: tuple[Row, ...] = (
         "level_behind",
         Stage.CALLER,
         "< ",
-        r" ?<(?P<pri>[0-7])>",
+        # To 2.6.2x a level in the middle of a record stayed in the text, behind a blank.
+        r" {0,2}<(?P<pri>[0-7])>",
         "[  100.000001] <1>BUG: Bad page state",
         "BUG: Bad page state",
     ),

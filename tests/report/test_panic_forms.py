@@ -150,3 +150,47 @@ def test_faults_of_parisc(title: str) -> None:
         "[   78.100011] Kernel panic - not syncing: Page fault\n"
     )
     assert (report.kind, report.title, len(report.records)) == (Kind.OOPS, title, 7)
+
+
+OLD_X86_64 = """\
+[ 1127.842645] Unable to handle kernel NULL pointer dereference at 0000000000000040 RIP:{end}
+[ 1127.848117] {place}
+[ 1127.855474] PGD 5e38a067 PUD 5e39d067 PMD 0
+[ 1127.859770] Oops: 0002 [1] SMP
+[ 1127.862931] CPU 1
+[ 1127.864957] Modules linked in: unix
+[ 1127.896622] Pid: 0, comm: swapper Not tainted 2.6.17 #1
+[ 1127.909589] RSP: 0018:ffff81000245bd70  EFLAGS: 00010002
+[ 1127.915098] Call Trace: <IRQ> <ffffffff80131da4>{{try_wake+58}}
+[ 1127.915099]        <ffffffff80132cba>{{tick_it+122}} <EOI>
+[ 1127.915102] Code: f0 ff 0f 0f 88 ae 01 00 00 c3
+[ 1127.915103] RIP <ffffffff803a1ae8>{{take_it+0}} RSP <ffff81000245bd70>
+[ 1127.915104] CR2: 0000000000000040
+[ 1127.915105]  <0>Kernel panic - not syncing: Aiee, killing interrupt handler!
+"""
+
+
+@pytest.mark.parametrize("place", ["<ffffffff803a1ae8>{take_it+0}", " [<ffffffff803a1ae8>] take_it+0x0/0x10"])
+@pytest.mark.parametrize("end", ["", " "])
+def test_a_fault_of_x86_64_before_2_6_25(place: str, end: str) -> None:
+    text = OLD_X86_64.format(place=place, end=end)
+    report = one(text)
+    assert (report.kind, report.rule, report.fields["at"]) == (Kind.OOPS, "unable_to_handle", "0000000000000040")
+    assert functions(report) == ["try_wake", "tick_it"]
+    assert [(t.name, [f.function for f in t.frames]) for t in report.traces if t.name == "RIP"] == [
+        ("RIP", ["take_it"])
+    ]
+    assert len(report.records) == len(text.splitlines())
+    assert not report.damage
+    check(text.encode(), "python")
+
+
+def test_what_a_cut_leaves_of_a_cpu_line_is_no_module() -> None:
+    text = (
+        "[   51.120001] BUG: Bad page state in process kl  pfn:81c42\n"
+        "[   51.120002] Modules linked in: vfio_pci vfio\n"
+        "[   51.120003] C\n"
+    )
+    modules = one(text).modules
+    assert modules is not None
+    assert modules.names == ("vfio_pci", "vfio")
