@@ -7,6 +7,7 @@ import pytest
 from kvmlab.report.log import read_log
 from kvmlab.report.records import Kind
 from kvmlab.report.scan import scan_log
+from tests.report.equal import check
 from tests.report.single import functions, one
 
 WRAPPED = """\
@@ -166,3 +167,19 @@ def test_where_an_object_was_allocated_is_a_trace_of_its_own() -> None:
     )
     assert functions(report) == ["unwind_it", "show_it"]
     assert [[f.function for f in trace.frames] for trace in report.traces] == [["__kmalloc", "dev_alloc"]]
+
+
+def test_a_word_that_was_cut_in_two() -> None:
+    text = (
+        "[    1.738965] BUG: Bad page state in process kl  pfn:103003\n"
+        "[    1.740459] page:00000000c3b5c591 refcount:0 mapcount:0 mapping:0000000 000000000 index:0x3 pfn:0x103003\n"
+        "[    1.740468] flags: 0x2fffc000010000(head|node=0|zone=2|lastcpupid=0x3fff)\n"
+        "[    1.740473] raw: 002fffc000000000 fffff139840c0001 fffff139840c00c8 00a 00000000000b0\n"
+        "[    1.740475] raw: 0000000000000000 0000000000000000 00000000ffffffff 000 0000000000000\n"
+        "[    1.740480] page dumped because: corrupted mapping in tail page\n"
+    )
+    page = one(text).page
+    assert page is not None
+    assert page.raw is not None
+    assert (len(page.raw.words), page.raw.words[3]) == (8, 0x00A00000000000B0)
+    check(text.encode(), "python")
