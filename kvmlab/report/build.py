@@ -158,6 +158,8 @@ class _Builder:
                 self._take_fields(data[1].groupdict())
             if data[0].late:
                 self.trace_name = line.record.text.strip()
+            elif line.record.text.rstrip().endswith(" RIP:"):
+                self.trace_name = "RIP"
         elif part is Part.PAGE_REST and "header_pfn" in data:
             self.header_pfn = data["header_pfn"]
         elif part in PAGE_PARTS or part is Part.OWNER:

@@ -32,6 +32,8 @@ class TraceBuilder:
         for item in found.items:
             if isinstance(item, Entry):
                 context = self.stacks[-1] if self.stacks else None
+                if item.address is not None and self.frames and _is_twin(self.frames[-1], item):
+                    self.frames.pop()
                 if (frame := to_frame(item, line, context, self.frames)) is not None:
                     self.frames.append(frame)
                 continue
@@ -44,6 +46,15 @@ class TraceBuilder:
     def close(self) -> CallTrace:
         """The finished trace."""
         return CallTrace(self.header, tuple(self.frames), tuple(self.markers), self.name)
+
+
+def _is_twin(frame: Frame, entry: Entry) -> bool:
+    """Whether `klogd -2` printed an entry twice: with its own idea of the address, and as the kernel did."""
+    return (
+        frame.address is None
+        and frame.offset is not None
+        and (frame.function, frame.offset, frame.size) == (entry.function, entry.offset, entry.size)
+    )
 
 
 def to_frame(entry: Entry, line: Line, context: str | None, before: list[Frame]) -> Frame | None:

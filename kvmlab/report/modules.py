@@ -11,14 +11,17 @@ from kvmlab.text.span import Span
 
 _HEADER = re.compile(r"Modules linked in:(?P<rest>.*)", re.DOTALL)
 _UNLOADED_HEADER = re.compile(r"Unloaded tainted modules:(?P<rest>.*)", re.DOTALL)
-_NAME = re.compile(r"(?P<name>[A-Za-z0-9_][\w-]{0,63})(?:\((?P<flags>[A-Z]{0,16}[+-]?)\))?(?::\d{1,10})?")
-_LAST = re.compile(r"\[last unloaded: ?(?P<name>[\w-]*)(?:\((?P<flags>[A-Z]*[+-]?)\))?(?::\d+)?[^\]]*\]?")
+# Enterprise kernels of 2.6 put each letter into brackets of its own, `zfs(P)(U)`.
+_FLAGS = r"(?:\([A-Z]{0,16}[+-]?\)){0,4}"
+_NAME = re.compile(rf"(?P<name>[A-Za-z0-9_][\w-]{{0,63}})(?P<flags>{_FLAGS})(?::\d{{1,10}})?")
+_LAST = re.compile(r"\[last unloaded: ?(?P<name>[\w-]*)[^\]]*\]?")
 _CONTINUATION = re.compile(
-    r"(?:[A-Za-z0-9_][\w-]{0,63}(?:\([A-Z]{0,16}[+-]?\))?(?::\d{1,10})?(?:[ \t]+|$))*"
-    r"(?:\[last unloaded:[^\]]*\]?)?[ \t]*"
+    rf"(?:[A-Za-z0-9_][\w-]{{0,63}}{_FLAGS}(?::\d{{1,10}})?(?:[ \t]+|$))*"
+    # A pager cuts long lines and puts `>` into the last column.
+    r"(?:\[last unloaded:[^\]]*\]?|[\w-]{0,64}>)?[ \t]*"
 )
-# What kernels to 3.8 print before or behind the list, `CPU 2`.
-_CPU_ALONE = re.compile(r"CPU \d{1,5}")
+# What kernels to 3.8 print before or behind the list, `CPU 2`, and what a cut leaves of the line behind it.
+_CPU_ALONE = re.compile(r"CPU \d{1,5}|[A-Z]{1,3}")
 
 
 def match_modules(text: str) -> str | None:
@@ -87,7 +90,7 @@ def _names(text: str) -> tuple[tuple[Module, ...], tuple[str, ...]]:
     names, strange = [], []
     for word in text.split():
         if found := _NAME.fullmatch(word):
-            names.append(Module(found["name"], found["flags"] or ""))
+            names.append(Module(found["name"], found["flags"].replace(")(", "").strip("()")))
         else:
             strange.append(word)
     return tuple(names), tuple(strange)

@@ -39,7 +39,7 @@ _BEHIND_TEXT = frozenset({Part.MODULES, Part.HARDWARE, Part.CPU})
 # Members that are asked for at every line: Python 3.11 takes longer to look one up than to compare it.
 _STACK, _TRACE = Part.STACK, Part.TRACE
 _ENDS_OWNER = frozenset({Part.MODULES, Part.CPU, Part.REASON})
-_TELLING = _ENDS_OWNER | {Part.OWNER, Part.END, Part.DETAIL, Part.REPEAT}
+_TELLING = _ENDS_OWNER | {Part.TITLE, Part.OWNER, Part.END, Part.DETAIL, Part.REPEAT}
 _PROOF = frozenset({Part.STACK, Part.WORDS, Part.REASON, Part.PAGE_TYPE})
 _NO_PROOF = frozenset({Part.TITLE, Part.DETAIL, Part.RULE, Part.CUT_HERE})
 _BODY = frozenset({Part.CPU, Part.TRACE, Part.STACK, Part.MODULES, Part.REGISTERS, Part.HARDWARE, Part.CODE})
@@ -158,6 +158,7 @@ class OpenSplat:
     def reopen(self) -> None:
         """Lets further parts follow (a panic prints its own call trace behind an oops)."""
         self.ended = self.ruled = self.closed_trace = self.sealed = self.had_trace = self.bottomed = False
+        self.in_trace = self.entries = False
         self.stacks.clear()
         self.seen -= {Part.CPU, Part.HARDWARE, Part.TAINTED, Part.WORKQUEUE}
 
@@ -207,6 +208,12 @@ class OpenSplat:
             pass
         elif line.part is Part.OWNER or (isinstance(line.data, Detail) and line.data.name == "atomic_stack"):
             self.owner = True
+        elif line.part is Part.TITLE and line.record.text.rstrip().endswith(" RIP:"):
+            # x86-64 to 2.6.24: what follows is the place, and no entry of the trace.
+            self.owner = True
+        elif isinstance(line.data, Detail) and line.data.name == "cpu_stopping":
+            # Each other CPU of a panic prints its own CPU line and call trace.
+            self.reopen()
         elif line.part is Part.END:
             self.in_trace, self.closed_trace, self.ended = False, True, True
         elif line.part in _ENDS_OWNER:

@@ -31,6 +31,8 @@ _TYPE = re.compile(r"page_type: (?P<value>(?:0x)?[0-9a-f]{1,8})\((?P<names>.*)\)
 _WORDS = re.compile(
     r"(?P<label>raw|head): (?P<words>[0-9a-f]{8}(?: [0-9a-f]{8}){0,15}|[0-9a-f]{16}(?: [0-9a-f]{16}){0,7})\s*"
 )
+# Where a terminal cut the last word and somebody put a blank between its halves.
+_HALVED = re.compile(r"(?P<whole>(?:raw|head):(?: [0-9a-f]{16}){1,7}) (?P<a>[0-9a-f]{1,15}) (?P<b>[0-9a-f]{1,15})\s*")
 _BARE_WORDS = re.compile(r"[0-9a-f]{16}(?: [0-9a-f]{16}){0,7}|[0-9a-f]{8}(?: [0-9a-f]{8}){0,15}")
 _REASON = re.compile(r"page dumped because: ?(?P<reason>.*)")
 _MEMCG = re.compile(r"(?:memcg:|pages's memcg:|page->mem_cgroup:)(?P<value>[0-9a-f]{1,16})\s*")
@@ -196,7 +198,10 @@ def match_words(text: str) -> tuple[str, tuple[int, ...], int] | None:
     """
     found = _WORDS.fullmatch(text)
     if found is None:
-        return None
+        halved = _HALVED.fullmatch(text)
+        if halved is None or len(halved["a"]) + len(halved["b"]) != 16:
+            return None
+        return match_words(f"{halved['whole']} {halved['a']}{halved['b']}")
     words = found["words"].split()
     return found["label"], tuple(int(word, 16) for word in words), len(words[0])
 

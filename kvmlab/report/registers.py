@@ -41,7 +41,9 @@ _DECODED = (
 _BEHIND = re.compile(rf"{_FILE}(?: \(discriminator \d{{1,6}}\))?$")
 _INLINED = re.compile(rf"(?:pc|lr|epc|ra|RIP) ?: ?(?:[0-9a-f]{{4}}:)?[A-Za-z_.$][\w.$]{{0,128}} {_FILE} \[inline\]$")
 _RIP = re.compile(
-    rf"(?P<name>RIP|EIP): {{1,4}}(?:(?P<cs>[0-9a-f]{{4}}):)?(?:\[<(?P<a1>{_H})>\]\s*(?:\[<{_H}>\]\s*)?)?"
+    rf"(?P<name>RIP|EIP): {{1,4}}(?:(?P<cs>[0-9a-f]{{4}}):)?(?:\[<(?P<a1>{_H})>\]\s*(?:\[<{_H}>\]\s*)?"
+    # klogd may put its own idea of the place there.
+    r"|(?:\[:?[\w.:]{1,128}\+(?:0x[0-9a-f]{1,8}/0x[0-9a-f]{1,8}|\d{1,8}/\d{1,8})\]\s*){1,2})?"
     rf"(?:(?P<symbol>{SYMBOL}|{_DECODED})|0x(?P<user>{_H})|(?P<plain>{_H})(?=\s|$))?(?P<rest>.*)"
 )
 _AT = re.compile(r"(?P<name>EIP|PC|LR|RIP|PR|pc|ra|ip) is at (?P<symbol>\S.*)")

@@ -16,7 +16,7 @@ from kvmlab.report.log import find_reports
 from kvmlab.report.records import Report
 from kvmlab.report.scan_text import NotPlain, Stretches
 from kvmlab.report.splat import FOREIGN_LIMIT_TALKING
-from kvmlab.report.splat_rules import GAP_NS
+from kvmlab.report.splat_rules import GAP_NS, NMI_NS, NMI_SENT
 from kvmlab.text.prefix import HOT_BYTES, match_prefix
 from kvmlab.text.reader import read_text
 from kvmlab.text.record import Record
@@ -30,6 +30,9 @@ LONGEST = 1 << 20
 # Lines without a prefix beyond this number are taken for the noise of a console, unless they look like a report's.
 MAX_LOOSE = 50_000
 _TITLE = b"BUG: Bad page state in process "
+_NMI_SENT = NMI_SENT.encode()
+# Longer than a line that says so.
+_TAIL = 400
 _QUOTED = re.compile(rb"(?m)^ ?>")
 
 
@@ -159,7 +162,7 @@ class Regions:
 
     def _joins(self, region: Region, mark: list[int], row_stop: int, longest: int = LONGEST) -> bool:
         """Whether a report that began in a region could go on in a mark."""
-        _, stop, line, _, _, first_us, _ = mark
+        start, stop, line, _, _, first_us, _ = mark
         if row_stop > region.stop and not self.interleaved:
             return False
         if line + 1 - (region.line + region.lines) > FOREIGN_LIMIT_TALKING or stop - region.start > longest:
@@ -167,7 +170,14 @@ class Regions:
         if self.interleaved:
             # The times of different callers say nothing about each other.
             return True
-        return not (region.last_us >= 0 and first_us >= 0 and (first_us - region.last_us) * 1000 > GAP_NS)
+        return not (region.last_us >= 0 and first_us >= 0 and self._is_gap(region, first_us, start))
+
+    def _is_gap(self, region: Region, us: int, stop: int) -> bool:
+        """Whether the time from a region to a line that begins at `stop` ends the region's report."""
+        gap = (us - region.last_us) * 1000
+        if not GAP_NS < gap <= NMI_NS:
+            return gap > GAP_NS
+        return _NMI_SENT not in self.text.read(max(region.start, region.stop - _TAIL), stop)
 
     def count_lines(self, start: int, stop: int) -> int:
         """How many line feeds stand from `start` to `stop`."""
@@ -214,7 +224,7 @@ class Regions:
                 not self.interleaved
                 and hot
                 and region.last_us >= 0
-                and (int(hot[1] + hot[2]) - region.last_us) * 1000 > GAP_NS
+                and self._is_gap(region, int(hot[1] + hot[2]), region.stop)
             ):
                 return
             region.stop += len(line)

@@ -11,8 +11,11 @@ from kvmlab.text.record import Record
 
 # A report is printed in one go; a longer silence between two of its records means that they are not of one report.
 GAP_NS = 2_000_000_000
-# Clocks of two CPUs differ a little; a step back beyond that is another boot or another log.
-BACK_NS = 1_000_000_000
+# But the kernel waits so long for the CPUs that it asks for a backtrace, when they do not answer.
+NMI_NS = 12_000_000_000
+NMI_SENT = "Sending NMI "
+# Clocks of two CPUs differ a little, more while a machine suspends; a step back beyond that is another boot or log.
+BACK_NS = 2_000_000_000
 LINES_LIMIT = 4096
 
 # Members that are asked for at every line: Python 3.11 takes longer to look one up than to compare it.
@@ -42,7 +45,8 @@ def is_apart(splat: OpenSplat, record: Record) -> bool:
         return True
     if splat.time_ns is None or record.time_ns is None:
         return False
-    return not -BACK_NS <= record.time_ns - splat.time_ns <= GAP_NS
+    gap = NMI_NS if splat.last.record.text.lstrip().startswith(NMI_SENT) else GAP_NS
+    return not -BACK_NS <= record.time_ns - splat.time_ns <= gap
 
 
 def belongs(splat: OpenSplat, detail: Detail) -> bool:
@@ -54,6 +58,8 @@ def belongs(splat: OpenSplat, detail: Detail) -> bool:
 
 def is_repeat(splat: OpenSplat, line: Line) -> bool:
     """Whether a line is the one before it once more, as a log has it that two sources wrote."""
+    if line.part in PAGE_PARTS and not splat.pending and _is_copied(splat, line.record):
+        return True
     last = splat.last
     if last.record.text != line.record.text or splat.pending or last.part is _REPEAT:
         return False
@@ -71,6 +77,19 @@ def is_repeat(splat: OpenSplat, line: Line) -> bool:
 def _is_timed(record: Record) -> bool:
     """Whether a record has a time, which a prefix that was cut has not."""
     return record.time_ns is not None or record.clock is not None
+
+
+def _is_copied(splat: OpenSplat, record: Record) -> bool:
+    """Whether a line of a page dump is there already, at the same time: a paste holds some lines twice.
+
+    Rows of raw words may be the same without that; they count behind another line that stands twice.
+    """
+    known = PAGE_PARTS if splat.last.part is Part.REPEAT else PAGE_PARTS - {Part.WORDS}
+    return record.timestamp is not None and any(
+        other.record.timestamp == record.timestamp and other.record.text == record.text
+        for other in splat.lines
+        if other.part in known
+    )
 
 
 def may_be_cut_here(splat: OpenSplat) -> bool:

@@ -69,6 +69,8 @@ _HEADER = re.compile(r"(?:(?:Call [Tt]race|Backtrace):(?P<rest>.*)|(?:Stack )?Tr
 _MARKER = re.compile(
     r"<{1,2}(?P<close>/)?(?P<stack>TASK|IRQ|EOI|SOFTIRQ|NMI|EOE|NULL|ENTRY(?:_TRAMPOLINE)?|UNKNOWN|#[A-Z]{2}|#VC2)>{1,2}\s*"
 )
+# What archives of mails made of a no-break blank in front of an entry.
+_WAS_BLANK = re.compile(r"(?:[A?\xa0\xc2]\s+)+(?=\[<[0-9a-f]{8,16}>\]|<(?:IRQ|EOI|NMI|<EOE>)>)")
 _CLOSING = {"EOI": "IRQ", "EOE": "NMI"}
 _ADDRESS = r"\[<?(?:[0-9a-f]{8,16}|\(_*ptrval_*\)|\s*\(null\))>?\]"
 # One or two addresses in brackets (two on ppc: stack pointer and return address, the latter bare in its debugger).
@@ -108,6 +110,7 @@ _ARM = re.compile(
     rf"(?P<a1>{_ADDRESS} ?)?"
     rf"(?:\((?P<f>[^()\s]+)(?: \[(?P<fmod>[\w-]+){_AT}\])?\)|(?P<f2>{_SYMBOL})(?: \[(?P<fmod2>[\w-]+){_AT}\])?) "
     rf"from (?P<a2>{_ADDRESS} ?)?\(?(?P<g>{_SYMBOL})(?:{_PLACE})?(?: \[(?P<gmod>[\w-]+){_AT}\])?\)?"
+    rf"(?: {_DECODED.pattern}(?: (?P<gmod2>[\w-]{{1,64}}))?)?"
 )
 # arm without CONFIG_KALLSYMS.
 _ARM_BARE = re.compile(r"Function entered at \[<(?P<a1>[0-9a-f]{8,16})>\] from \[<(?P<a2>[0-9a-f]{8,16})>\]")
@@ -124,7 +127,7 @@ _OLD_32 = re.compile(
     rf"\+0x[0-9a-f]{{1,16}}/0x[0-9a-f]{{1,16}}(?:\s\[[\w-]{{1,64}}\])?)\s*"
 )
 # What klogd makes of an address, in front of what the kernel printed.
-_KLOGD = re.compile(r"\[:?[\w.:]{1,128}(?:[+-]\d{1,10}/(?:-?\d{1,10}))\]\s*")
+_KLOGD = re.compile(r"\[:?[\w.:]{1,128}(?:[+-]\d{1,10}/(?:-?\d{1,10})|\+0x[0-9a-f]{1,8}/0x[0-9a-f]{1,8})\]\s*")
 _KLOGD_ITEM = re.compile(
     r"\[(?::?(?P<module>[\w-]{1,64}):)?(?P<sym>[A-Za-z_][\w.]{1,127})\+(?P<off>\d{1,7})/(?P<size>\d{1,7})\]\s*"
 )
@@ -162,6 +165,8 @@ def match_stack_line(text: str, inside: bool = False) -> StackLine | None:
     """
     rest = text[:ENTRY_LENGTH].strip()
     items: list[Marker | Entry] = []
+    if found := _WAS_BLANK.match(rest):
+        rest = rest[found.end() :]
     while rest.startswith("<"):
         if found := _MARKER.match(rest):
             stack = found["stack"]
@@ -174,6 +179,8 @@ def match_stack_line(text: str, inside: bool = False) -> StackLine | None:
         else:
             break
         rest = rest[found.end() :]
+        if found := _WAS_BLANK.match(rest):
+            rest = rest[found.end() :]
     if rest.startswith("[") and not _KLOGD_ROW.fullmatch(rest) and (found := _KLOGD.match(rest)):
         rest = rest[found.end() :]
     if not rest:
@@ -311,7 +318,8 @@ def _arm(rest: str, inside: bool) -> tuple[Entry, ...] | None:
         return None
     callee = _ARM_PART.fullmatch(found["f"] or found["f2"])
     # A program has no symbols: in a trace, the entry from it ends in its bare address.
-    placed = found["a1"] is not None or found["off"] is not None or (inside and _FROM_USER.fullmatch(found["g"]))
+    source = tuple(item[0] for item in _FILE_ENTRY.finditer(found["files"] or ""))
+    placed = found["a1"] or found["off"] is not None or source or (inside and _FROM_USER.fullmatch(found["g"]))
     if callee is None or not placed:
         return None
     a1, a2 = (hex_number((found[g] or "").strip("[<>] ")) for g in ("a1", "a2"))
@@ -320,7 +328,10 @@ def _arm(rest: str, inside: bool) -> tuple[Entry, ...] | None:
             callee["sym"], hex_number(callee["off"]), hex_number(callee["size"]), found["fmod"] or found["fmod2"],
             address=a1, caller=False,
         ),
-        Entry(found["g"], hex_number(found["off"]), hex_number(found["size"]), found["gmod"], address=a2, caller=True),
+        Entry(
+            found["g"], hex_number(found["off"]), hex_number(found["size"]), found["gmod"] or found["gmod2"],
+            address=a2, source=source, caller=True,
+        ),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from kvmlab.text.names import Names, half_word
+from kvmlab.text.names import Names, half_word, whole_words
 from kvmlab.text.record import Join
 from kvmlab.text.text import SizeCheck, WrapJoin
 from kvmlab.text.unwrap import Link
@@ -124,6 +124,8 @@ def heal(
     for k in range(1, len(pieces)):
         piece = pieces[k]
         if (seam := seams.get(k)) is not None:
+            if not seam.blank and whole_words(joiner.text, piece):
+                seam = _Seam(True, "both words are whole: a blank between them was dropped", True)
             joiner.add(piece, numbers[k - 1], seam.blank, seam.why.format(*numbers), seam.certain)
             continue
         link = links[k - 1]

@@ -18,6 +18,7 @@ _BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _LOGGISH = re.compile(
     r"(?i)dmesg|\.(?:log|txt|gz|xz|zst|bz2|eml|patch|out|trace|config|html?)$|log|kern|console|oops|splat|trace"
 )
+_SPELLED = re.compile(rb"=0[Aa]")
 _UU_BEGIN = re.compile(rb"begin [0-7]{3,4} (\S[^\r\n]{0,200}?)\s*$")
 
 
@@ -165,16 +166,26 @@ def stretch_of(lines: Lines, leaf: Leaf) -> Stretch | None:
 
 
 def quoted_printable(lines: Lines, first: int, last: int, charset: str | None = None) -> Stretch:
-    """The lines `first` to `last` with quoted-printable undone: soft breaks make one row of several lines."""
+    """The lines `first` to `last` with quoted-printable undone: soft breaks make one row of several lines.
+
+    Some mailers spell the line ends out, and put a soft break behind each.
+    """
     data = lines.data
     rows = []
     broken = False
+    spelled = b"=0A" in data or b"=0a" in data
     for number in range(first, last + 1):
+        start, stop = lines.starts[number - 1], lines.starts[number]
         if not broken:
-            rows.append(lines.starts[number - 1])
+            rows.append(start)
         # Blanks behind the mark of a soft break were added on the way.
-        tail = data[max(lines.starts[number - 1], lines.starts[number] - 80) : lines.starts[number]].rstrip()
-        broken = tail.endswith(b"=")
+        broken = data[max(start, stop - 80) : stop].rstrip().endswith(b"=")
+        if spelled:
+            ends = [found.end() for found in _SPELLED.finditer(data, start, stop)]
+            if broken and ends and data[ends[-1] : stop].strip() == b"=":
+                broken = False
+                ends.pop()
+            rows += ends
     characters = charset_decoder(charset)
 
     def decode(raw: bytes) -> str:

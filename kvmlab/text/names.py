@@ -77,3 +77,21 @@ def half_word(text: str, piece: str) -> bool:
         return False
     whole = len(words[-2])
     return whole in (8, 16) and len(words[-1]) < whole and len(words[-1]) + len(first[0]) == whole
+
+
+def whole_words(text: str, piece: str) -> bool:
+    """Whether a hex dump was cut between two of its words.
+
+    Args:
+        text: what stands before the break.
+        piece: what stands behind it.
+
+    >>> whole_words("raw: dead000000000100 dead000000000122", "0000000000000000"), whole_words("12 34", "56")
+    (True, False)
+    """
+    words, first = text.split()[-2:], piece.split(None, 1)[:1]
+    return (
+        len(words + first) == 3
+        and {len(word) for word in (*words, *first)} in ({8}, {16})
+        and all(_HEX.match(word) for word in (*words, *first))
+    )

@@ -42,6 +42,13 @@ PAIRS: tuple[Pair, ...] = (
         ("page:ffffea0002f914c0 refcount:0 mapcount:0", "mapping:0000000000000000 index:0x0 pfn:0xbe453"),
     ),
     Pair(
+        "entry of a page table",
+        r"Bad pte = [0-9a-f]",
+        r"(?:=|,|vm_flags)$",
+        r"(?:= ?[0-9a-f]{1,16}\b|vm_flags =|vaddr =|[0-9a-f]{6,16}\s*$)",
+        ("Bad pte = 4800000010ba1842, process = addon, vm_flags = 100073, vaddr =", "2b1ced112ea0"),
+    ),
+    Pair(
         "head line",
         r"head: ?\S* ?order:",
         r"(?:order|mapcount|nr_pages_mapped|pincount):-?\d+$",

@@ -24,8 +24,8 @@ REACH = 1200
 # behind them (a host name, a column of a vendor) is left to the table.
 _HOT = (
     r"\[ *(\d{1,12})\.(\d{6})\](?:\[ *([TC]\d{1,10})\])? "
-    r"(?!\[ *[TC]\d| ?[IWECDN.-]?(?:\[(?:\d{1,3}: |pid:)|\(\d{1,3}\)\[)|<[0-7]>"
-    r"| ?(?:\[(?:c\d{1,2}\]|\d{4}[:-])|\(CPU:\d|c\d{1,2}(?: |$))"
+    r"(?!\[ *[TC]\d| ?[IWECDN.-]?(?:\[(?:\d{1,3}: |pid:)|\(\d{1,3}\)\[)| ?<[0-7]>"
+    r"| ?(?:\[(?:c\d{1,2}\]|\d{4}[:-]|\d{8}[ T_]\d\d:)|\(CPU:\d|c\d{1,2}(?: |$))"
     r"|kernel: |[A-Za-z0-9][\w.-]{0,63} (?:kernel: |[\w.()@/-]{1,64}\[\d))"
 )
 HOT, HOT_BYTES = re.compile(_HOT), re.compile(_HOT.encode())
@@ -69,8 +69,8 @@ class Prefix:
 
 # A further record of a list of modules: it has no shape of its own, but nothing else looks like it behind a prefix.
 _FURTHER = re.compile(
-    r" ?(?=(?:[^_ ]{0,60}[_ ]){3})(?=[^_]{0,60}_)[a-z0-9][\w-]{0,60}(?:\([A-Z]+[+-]?\))?"
-    r"(?: [a-z0-9][\w-]{0,60}(?:\([A-Z]+[+-]?\))?){3,200}(?: \[last unloaded: [^\]]{0,80}\])? ?$"
+    r" ?(?=(?:[^_ ]{0,60}[_ ]){3})(?=[^_]{0,60}_)[a-z0-9][\w-]{0,60}(?:\([A-Z]+[+-]?\)){0,4}"
+    r"(?: [a-z0-9][\w-]{0,60}(?:\([A-Z]+[+-]?\)){0,4}){3,200}(?: \[last unloaded: [^\]]{0,80}\])? ?$"
 )
 _COMPILED = {row.name: re.compile(row.pattern) for row in ROWS}
 

@@ -345,6 +345,17 @@ ROWS: tuple[Row, ...] = (
         "BUG: Bad page state",
         kernel=False,
     ),
+    # The same where the kernel prints no time.
+    Row(
+        "wall_untimed",
+        Stage.CARRIER,
+        "k",
+        r"(?P<ident>kernel):(?=[A-Za-z])",
+        " kernel:BUG: Bad page state in process kl  pfn:12345",
+        "BUG: Bad page state in process kl  pfn:12345",
+        kernel=False,
+        whole=True,
+    ),
     Row(
         "xen_guest",
         Stage.CARRIER,
@@ -459,7 +470,7 @@ ROWS: tuple[Row, ...] = (
         Stage.TIME,
         "[",
         # Where interrupts are off, or a timer is behind, newer ones say so by a letter.
-        rf"\[ *{_SEC}(?:@\d{{1,4}}|s)\](?:[-d](?= ))?",
+        rf"\[ *{_SEC}(?:[@,]\d{{1,4}}|s)\](?:[-d](?= ))?",
         "[    0.000000@0] Booting Linux on physical CPU 0x0",
         "Booting Linux on physical CPU 0x0",
     ),
@@ -510,7 +521,8 @@ ROWS: tuple[Row, ...] = (
         "level_behind",
         Stage.CALLER,
         "< ",
-        r" ?<(?P<pri>[0-7])>",
+        # To 2.6.2x a level in the middle of a record stayed in the text, behind a blank.
+        r" {0,2}<(?P<pri>[0-7])>",
         "[  100.000001] <1>BUG: Bad page state",
         "BUG: Bad page state",
     ),
@@ -518,7 +530,7 @@ ROWS: tuple[Row, ...] = (
         "wall_behind",
         Stage.CALLER,
         "[ ",
-        rf" ?\[(?P<clock>\d{{4}}[:-]\d\d[:-]\d\d[ T_]{_HMS}(?:\.\d{{1,9}})?)\]",
+        rf" ?\[(?P<clock>\d{{4}}[:-]?\d\d[:-]?\d\d[ T_]{_HMS}(?:\.\d{{1,9}})?)\](?:@\d{{1,2}})?",
         "[  341.141632][2025:06:17 10:11:12] BUG: Bad page state",
         "BUG: Bad page state",
     ),

@@ -78,8 +78,8 @@ def plan_joins(scan: Scan, first: int, last: int, *, mail: bool) -> Plan:
     return Plan(links, width)
 
 
-# How a program's message on the console begins: the rest of a kernel line does not look like that.
-_PROGRAM = re.compile(r"[a-z][\w.-]{1,31}\[\d{1,7}\]: ")
+# How a program's message on the console begins, or a ruled heading: the rest of a kernel line does not look like that.
+_PROGRAM = re.compile(r"[a-z][\w.-]{1,31}\[\d{1,7}\]: |[-=*]{10,60} ?\w{3,20} ?[-=*]{10,}$")
 
 
 def _candidates(scan: Scan, first: int, last: int, lengths: _Lengths, links: dict[int, Link]) -> Iterator[Candidate]:

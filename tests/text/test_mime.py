@@ -48,6 +48,13 @@ def test_quoted_printable_stays_in_its_place():
     assert text.parts == ()
 
 
+@pytest.mark.parametrize("end", ["=0A=\n", "=0a=\n", "=0D=0A=\r\n", "=0A"])
+def test_line_ends_that_a_mailer_spelled_out(end):
+    body = QP.replace("=\n", "").replace("\n", end)
+    text = check((HEAD + "Content-Transfer-Encoding: quoted-printable\n\nHello=0A=\n" + body).encode())
+    assert messages(text) == MESSAGES
+
+
 @pytest.mark.parametrize("packed", [gzip.compress, lzma.compress, bytes])
 def test_an_attachment_is_a_part(packed):
     name = 'Content-Disposition: attachment; filename="dmesg.log"'
