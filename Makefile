@@ -54,6 +54,7 @@ captures: ## boot real kernels in an emulator and record data/captures again (KE
 	@$(MAKE) --no-print-directory -C data/kernel-lab captures PY="$(abspath $(shell command -v $(PY)))" OUT=../captures
 
 benchmarks: $(VENV)/.ok ## speed and memory as ratios against peers in one run; needs gcc, spin and some minutes
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'
 	@for room in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$room || exit 1; done
 
 constraints: ## resolve constraints.txt anew from pyproject.toml (needs uv)
