@@ -170,7 +170,8 @@ class Cutter:
         title, *lines = text[start : stop - 1].split(b"\n")
         n = len(lines)
         # A line without a prefix below the last one could be its rest.
-        if n >= MOST_LINES or (text[stop : stop + 1] != b"\n" and not self._has_prefix(text, stop, template)):
+        follows = text.startswith(title[: len(template.shape)], stop) or self._has_prefix(text, stop, template)
+        if n >= MOST_LINES or not follows:
             return None
         if template.style not in styles:
             styles.append(template.style)
@@ -178,7 +179,9 @@ class Cutter:
         return None if whole is None else _Cut(start, start + len(title) + 1, stop, n, whole)
 
     def _has_prefix(self, text: bytes, at: int, template: Template) -> bool:
-        """Whether a line has the prefix of a template, or that of another report's title."""
+        """Whether a line is empty, or has the prefix of a template or of another report's title."""
+        if text.startswith(b"\n", at):
+            return True
         shown = text[at : at + PREFIX_BYTES].translate(DIGITS)
         return shown.startswith(template.shape) or shown.startswith(self._shapes)
 
