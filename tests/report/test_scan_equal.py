@@ -68,21 +68,9 @@ def test_the_reported_trace(engine: str) -> None:
 def test_real_logs(path: Path | None) -> None:
     if path is None:
         pytest.skip("the corpora are not beside the checkout")
-    if path.stat().st_size > 400_000:
-        pytest.skip("large: see test_large_real_logs")
     for engine in ENGINES:
         check(str(path), engine)
         check(str(path), engine, 5000)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("engine", ENGINES)
-def test_large_real_logs(engine: str) -> None:
-    paths = [p for p in CORPUS.glob("*.log") if p.stat().st_size > 400_000]
-    if not paths:
-        pytest.skip("the corpora are not beside the checkout")
-    for path in paths:
-        check(str(path), engine)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
