@@ -442,7 +442,9 @@ Call Trace:
 SOFT_CORES = {
     "nios2": (
         [
-            "Oops: Oops, sig: 9", "CPU: 0 PID: 31 Comm: fizz Not tainted 6.1.0 #1",
+            "Unable to handle kernel NULL pointer dereference at virtual address 00000010",
+            "ea = c0003b58, ra = c0003b54, cause = 15", "Oops: Oops, sig: 9",
+            "CPU: 0 PID: 31 Comm: fizz Not tainted 6.1.0 #1",
             "r1: 00000001 r2: 00000002 r3: 00000003 r4: 00000004",
             "r5: 00000005 r6: 00000006 r7: 00000007 r8: 00000008",
             "r9: 00000009 r10: 0000000a r11: 0000000b r12: 0000000c", "r13: 0000000d r14: 0000000e r15: 0000000f",
@@ -452,7 +454,8 @@ SOFT_CORES = {
     ),
     "openrisc": (
         [
-            "Unable to handle kernel NULL pointer dereference at virtual address 0x00000010", "CPU #: 0",
+            "Unable to handle kernel NULL pointer dereference at virtual address 0x00000010",
+            "Oops#: 0002", "CPU #: 0",
             "   PC: c0003b54    SR: 0000807f    SP: c0355e20",
             "GPR00: 00000000 GPR01: c0355e20 GPR02: 00000002 GPR03: 00000003",
             "GPR28: 00000001 GPR29: c0355f28 GPR30: 00000000 GPR31: c0355f30", "  RES: 00000005 oGPR11: ffffffff",
@@ -480,6 +483,14 @@ def test_registers_of_soft_cores(arch: str) -> None:
     assert report.registers.arch == arch
     assert {name: report.registers.values[name] for name in values} == values
     assert report.complete
+
+
+def test_a_death_of_openrisc_without_a_fault() -> None:
+    rows = ["Oops#: 0000", "CPU #: 0", "   PC: c0003b54    SR: 0000807f    SP: c0355e20", "Call trace:"]
+    report = _one("".join(f"[   12.{n:06}] {row}\n" for n, row in enumerate(rows)))
+    assert (report.kind, report.rule, report.title) == (Kind.OOPS, "die_openrisc", "Oops#: 0000")
+    assert report.registers is not None
+    assert report.registers.arch == "openrisc"
 
 
 @pytest.mark.parametrize(
