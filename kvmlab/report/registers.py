@@ -39,11 +39,13 @@ _DECODED = (
     rf"[A-Za-z_.$][\w.$]{{0,128}} \({_FILE}[^()]{{0,256}}(?:\(discriminator \d{{1,6}}\))?\)(?: \[?[\w-]{{1,64}}\]?)?"
 )
 _BEHIND = re.compile(rf"{_FILE}(?: \(discriminator \d{{1,6}}\))?$")
+# mips to 2.6.3x puts the taint behind it.
+_TAINT_BEHIND = re.compile(r"(?:Not tainted|Tainted: [A-Z ]{1,64})$")
 _INLINED = re.compile(rf"(?:pc|lr|epc|ra|RIP) ?: ?(?:[0-9a-f]{{4}}:)?[A-Za-z_.$][\w.$]{{0,128}} {_FILE} \[inline\]$")
 _RIP = re.compile(
     rf"(?P<name>RIP|EIP): {{1,4}}(?:(?P<cs>[0-9a-f]{{4}}):)?(?:\[<(?P<a1>{_H})>\]\s*(?:\[<{_H}>\]\s*)?"
     # klogd may put its own idea of the place there.
-    r"|(?:\[:?[\w.:]{1,128}\+(?:0x[0-9a-f]{1,8}/0x[0-9a-f]{1,8}|\d{1,8}/\d{1,8})\]\s*){1,2})?"
+    r"|(?:\[\]\s*){1,2}|(?:\[:?[\w.:]{1,128}\+(?:0x[0-9a-f]{1,8}/0x[0-9a-f]{1,8}|\d{1,8}/\d{1,8})\]\s*){1,2})?"
     rf"(?:(?P<symbol>{SYMBOL}|{_DECODED})|0x(?P<user>{_H})|(?P<plain>{_H})(?=\s|$))?(?P<rest>.*)"
 )
 _AT = re.compile(r"(?P<name>EIP|PC|LR|RIP|PR|pc|ra|ip) is at (?P<symbol>\S.*)")
@@ -220,6 +222,8 @@ def _program_counter(found: re.Match[str]) -> RegisterLine | None:
     values = {} if value is None else {name: value}
     symbols = {name: found["symbol"]} if found["symbol"] else {}
     rest = found["rest"].strip()
+    if rest.endswith("ainted") or "Tainted: " in rest:
+        rest = _TAINT_BEHIND.sub("", rest).rstrip()
     while rest and (
         more := re.match(rf"(?P<n>\w+)\s*: (?:\[<(?P<a1>{_H})>\]|(?P<s>{SYMBOL})|(?P<a2>{_H})(?=\s|$))\s*", rest)
     ):
