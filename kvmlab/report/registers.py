@@ -36,7 +36,8 @@ _H = HEX
 # A place as a decoder writes it, `do_exit (kernel/exit.c:814)`, and what it puts behind one that keeps its offset.
 _FILE = r"[\w./+~-]{1,256}\.[a-zA-Z]{1,4}:\d{1,7}"
 _DECODED = (
-    rf"[A-Za-z_.$][\w.$]{{0,128}} \({_FILE}[^()]{{0,256}}(?:\(discriminator \d{{1,6}}\))?\)(?: \[?[\w-]{{1,64}}\]?)?"
+    rf"[A-Za-z_.$][\w.$]{{0,128}} \({_FILE}[^()]{{0,256}}(?:\(discriminator \d{{1,6}}\)[^()]{{0,256}}){{0,8}}\)"
+    r"(?: \[?[\w-]{1,64}\]?)?"
 )
 _BEHIND = re.compile(rf"{_FILE}(?: \(discriminator \d{{1,6}}\))?$")
 # mips to 2.6.3x puts the taint behind it.
