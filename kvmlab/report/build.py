@@ -329,5 +329,9 @@ def _in_user_mode(blocks: list[Registers]) -> bool:
 def _again(block: _Block, line: registers.RegisterLine) -> bool:
     """Whether a block already holds the register that a line begins a block with."""
     return any(
-        line.values.keys() & held.values.keys() or line.symbols.keys() & held.symbols.keys() for held, _ in block.lines
+        line.values.keys() & held.values.keys()
+        or line.symbols.keys() & held.symbols.keys()
+        # 4.15 to 4.17 sum up behind the registers of the program.
+        or ("RIP" in line.symbols and "RIP" in held.values)
+        for held, _ in block.lines
     )

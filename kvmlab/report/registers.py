@@ -51,7 +51,7 @@ _RIP = re.compile(
 )
 _AT = re.compile(r"(?P<name>EIP|PC|LR|RIP|PR|pc|ra|ip) is at (?P<symbol>\S.*)")
 _ARM_PC = re.compile(
-    rf"(?P<name>pc|lr|epc|ra|era|ERA|RP\(r2\)|TPC|RPC|I7|PC|NPC)\s*: "
+    rf"(?P<name>pc|lr|s?epc|ra|era|ERA|RP\(r2\)|TPC|RPC|I7|PC|NPC)\s*: "
     rf"(?:\[<(?P<a1>{_H})>\]|(?:0x)?(?P<a2>{_H})(?=[\s:]|$):?)?\s*"
     rf"(?:<?(?P<symbol>{SYMBOL}|{_DECODED})>?|0x{_H})?(?:\s*\[[\w@+-]{{1,96}}\])?(?P<rest>.*)"
 )
@@ -185,8 +185,8 @@ def _pairs(row: RegisterRow, text: str) -> RegisterLine:
             mode = "user" if segment & _USER_RPL == _USER_RPL else "kernel"
         if selectors and (sel := found["sel"]):
             values[f"{name}_selector"] = int(sel, 16)
-    if row.arch == "riscv" and "status" in values:
-        mode = "kernel" if values["status"] & _SR_SPP else "user"
+    if row.arch == "riscv" and (status := values.get("status", values.get("sstatus"))) is not None:
+        mode = "kernel" if status & _SR_SPP else "user"
     return RegisterLine(row.arch, values, {}, mode)
 
 
@@ -237,4 +237,4 @@ def _program_counter(found: re.Match[str]) -> RegisterLine | None:
     if rest and not _BEHIND.match(rest):
         return None
     arch = {"epc": None, "ra": None, "pc": None, "lr": "arm64"}.get(name)
-    return RegisterLine(arch, values, symbols, first=name in ("pc", "epc"))
+    return RegisterLine(arch, values, symbols, first=name in ("pc", "epc", "sepc"))

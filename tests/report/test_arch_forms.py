@@ -499,3 +499,25 @@ def test_a_death_of_openrisc_without_a_fault() -> None:
 def test_one_value_is_no_row_of_a_soft_core(line: str) -> None:
     found = match_registers(line)
     assert found is None or found.arch not in SOFT_CORES
+
+
+OLD_RISCV = """\
+[   33.350000] Oops [#1]
+[   33.350000] CPU: 3 PID: 73 Comm: kworker/3:1 Tainted: G        W         4.18.0-rc6 #20
+[   33.360000] Workqueue: fizz_wq fizz_work
+[   33.360000] sepc: ffffffe000866da0 ra : ffffffe0004b8878 sp : ffffffe1f67abca0
+[   33.370000]  gp : ffffffe0009f70b8 tp : ffffffe1f6654400 t0 : 0000000000000000
+[   33.440000]  t5 : 0000000000000000 t6 : 0000000000000000
+[   33.450000] sstatus: 0000000200000120 sbadaddr: 0000000000000008 scause: 000000000000000f
+[   33.460000] ---[ end trace 4b1b1d1d5b1c1a1c ]---
+"""
+
+
+def test_registers_of_riscv_whose_names_begin_with_an_s() -> None:
+    registers = _one(OLD_RISCV).registers
+    assert registers is not None
+    assert (registers.arch, registers.mode) == ("riscv", "kernel")
+    names = ("sepc", "ra", "t6", "sstatus", "sbadaddr", "scause")
+    assert [registers.values[name] for name in names] == [
+        0xFFFFFFE000866DA0, 0xFFFFFFE0004B8878, 0, 0x200000120, 8, 15
+    ]  # fmt: skip

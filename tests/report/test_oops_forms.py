@@ -167,3 +167,18 @@ def test_an_old_mips_names_the_taint_behind_a_register() -> None:
         assert report.cpu_line is not None
         assert report.cpu_line.tainted is tainted
         assert (len(report.records), report.damage) == (len(rows), ())
+
+
+def test_what_4_15_sums_up_is_not_of_the_registers_of_the_program() -> None:
+    rows = [
+        "general protection fault: 0000 [#1] SMP PTI", "CPU: 1 PID: 1094 Comm: kl Not tainted 4.15.16 #1",
+        "RIP: 0010:fizz_load+0x7d/0x170", "RSP: 0018:ffffbe26c1707e70 EFLAGS: 00010046", "Call Trace:",
+        " buzz_get+0x2f/0x4d0", "RIP: 0033:0x7f1d2b6b7b99", "R10: 0000000000000000 R11: 0000000000000246",
+        "Code: 00 48 09 d7 <0f> 22 df", "RIP: fizz_load+0x7d/0x170 RSP: ffffbe26c1707e70",
+        "---[ end trace 07b30e4a812918a3 ]---",
+    ]  # fmt: skip
+    report = one("".join(f"[   73.{n:06}] {row}\n" for n, row in enumerate(rows)))
+    assert report.registers is not None
+    program, summary = report.more_registers
+    assert (program.mode, program.symbols, "RSP" in program.values) == ("user", {}, False)
+    assert (summary.symbols, summary.values) == ({"RIP": "fizz_load+0x7d/0x170"}, {"RSP": 0xFFFFBE26C1707E70})
