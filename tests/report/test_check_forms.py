@@ -222,3 +222,15 @@ def test_what_a_module_says_was_to_be_true() -> None:
         assert report.fields["file"] == "fizz.c"
         check(text.encode(), "python")
     assert read_log(b"I have seen VERIFY3(a == b) failed\nVERIFY3(a == b) failed\n").reports == ()
+
+
+def test_what_grsecurity_found_stands_before_the_death() -> None:
+    rows = [
+        "PAX: RAP hash violation for return address: fizz_map+0x258/0xab0", "invalid opcode: 0000 [#2] SMP NOPTI",
+        "CPU: 1 PID: 5556 Comm: ls Tainted: G      D 4.9.74 #1", "Call Trace:", " buzz_get+0x1d/0x20",
+    ]  # fmt: skip
+    text = "".join(f"[   37.{n:06}] {row}\n" for n, row in enumerate(rows))
+    report = one(text)
+    assert (report.kind, report.rule, len(report.records)) == (Kind.OOPS, "pax", len(rows))
+    check(text.encode(), "python")
+    assert read_log(b"[    1.000000] PAX: From 192.0.2.1: execution attempt in: /tmp/a\n").reports == ()
