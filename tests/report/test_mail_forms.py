@@ -254,3 +254,32 @@ def test_a_fault_of_arm64_without_a_name() -> None:
     assert (report.rule, report.fields["address"], len(report.records)) == (
         "unhandled_fault", "0xffffffc000010000", len(rows)
     )  # fmt: skip
+
+
+def test_a_reason_and_a_list_of_modules_on_one_line() -> None:
+    rows = [
+        "BUG: Bad page state in process kl  pfn:2ffc53",
+        "page:fffffc000ecf14c0 refcount:0 mapcount:1 mapping:0000000000000000 index:0x0", "flags: 0x0()",
+        "page dumped because: nonzero mapcount  Modules linked in: fizz buzz",
+        "CPU: 0 PID: 0 Comm: kl Not tainted 5.7.0 #26", "Call Trace:", " bad_page+0x168/0x1b0",
+    ]  # fmt: skip
+    report = one("".join(f"[   21.{n:06}] {row}\n" for n, row in enumerate(rows)))
+    assert report.page is not None
+    assert report.page.reason == "nonzero mapcount"
+    assert report.modules is not None
+    assert report.modules.names == ("fizz", "buzz")
+    check("".join(f"[   21.{n:06}] {row}\n" for n, row in enumerate(rows)).encode(), "python")
+
+
+def test_a_name_of_a_module_that_a_terminal_cut_before_its_line() -> None:
+    rows = [
+        "BUG: Bad page state in process kl  pfn:2ffc53",
+        "page:fffffc000ecf14c0 count:-1 mapcount:0 mapping:          (null) index:0x1",
+        "page dumped because: nonzero _count",
+        "Modules linked in: fizz_map nf_log_ipv4 xt_string sunrpc vfat fat brcmsmac cordic brcmutil mac80211 dell",
+        "CPU: 3 PID: 6684 Comm: kl Not tainted 4.12.0 #506", "Call Trace:", " bad_page+0x10c/0x1b0",
+    ]  # fmt: skip
+    text = "".join(f"> [  315.{n:06}] {row}\n" for n, row in enumerate(rows))
+    (report,) = read_log(text.replace("dell\n", "dell\n> _wmi x86_pkg_temp_thermal dell_laptop\n").encode()).reports
+    assert report.modules is not None
+    assert report.modules.names[-3:] == ("dell_wmi", "x86_pkg_temp_thermal", "dell_laptop")
