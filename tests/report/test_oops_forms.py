@@ -182,3 +182,22 @@ def test_what_4_15_sums_up_is_not_of_the_registers_of_the_program() -> None:
     program, summary = report.more_registers
     assert (program.mode, program.symbols, "RSP" in program.values) == ("user", {}, False)
     assert (summary.symbols, summary.values) == ({"RIP": "fizz_load+0x7d/0x170"}, {"RSP": 0xFFFFBE26C1707E70})
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Oops: general protection fault, probably for non-canonical address",
+        "BUG: unable to handle page fault for address:",
+    ],
+)
+def test_a_fault_of_which_somebody_put_the_address_below(title: str) -> None:
+    rows = [
+        f"kernel: {title}", "        0xfdff8e2e2cffe130: 0000 [#1] SMP NOPTI",
+        "kernel: CPU: 2 UID: 62 PID: 4230 Comm: kl Tainted: G  O  6.18.34 #1", "kernel: RIP: 0010:fizz_map+0x55/0xd0",
+        "kernel: Call Trace:", "kernel:  buzz_get+0x42/0x220",
+    ]  # fmt: skip
+    report = one("Look:\n\n```\n" + "".join(f"{row}\n" for row in rows) + "```\n")
+    assert (report.kind, report.rule, report.title) == (Kind.OOPS, "fault_cut", title)
+    assert functions(report) == ["buzz_get"]
+    assert read_log(f"I saw\n{title}\nonce.\n".encode()).reports == ()
