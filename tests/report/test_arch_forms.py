@@ -521,3 +521,14 @@ def test_registers_of_riscv_whose_names_begin_with_an_s() -> None:
     assert [registers.values[name] for name in names] == [
         0xFFFFFFE000866DA0, 0xFFFFFFE0004B8878, 0, 0x200000120, 8, 15
     ]  # fmt: skip
+
+
+def test_the_state_of_riscv_behind_a_bar() -> None:
+    rows = [
+        "kernel BUG at mm/fizz.c:3080!", "Kernel BUG [#1]", "CPU: 1 UID: 0 PID: 514 Comm: kl Not tainted 6.12.0 #2",
+        "epc : fizz_map+0xbec/0x1070", "status: 0000000200000120 badaddr: 0000000000000000 cause: 0000000000000003",
+        "[<ffffffff80010a68>] fizz_map+0xbec/0x1070", "---[ end trace 0000000000000000 ]---",
+    ]  # fmt: skip
+    registers = _one("".join(f"  | {row}\n" for row in rows)).registers
+    assert registers is not None
+    assert (registers.values["status"], registers.values["cause"], registers.mode) == (0x200000120, 3, "kernel")
