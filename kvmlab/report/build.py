@@ -23,7 +23,7 @@ from kvmlab.report.build_trace import TraceBuilder
 from kvmlab.report.cpu_line import match_cpu_line, match_hardware, match_process
 from kvmlab.report.details import Detail
 from kvmlab.report.lines import PAGE_PARTS, Line, Part
-from kvmlab.report.modules import parse_modules
+from kvmlab.report.modules import match_modules, parse_modules
 from kvmlab.report.numbers import decimal_number, hex_number
 from kvmlab.report.open_splat import Splat
 from kvmlab.report.records import CallTrace, CpuLine, Hardware, Kind, Registers, Report
@@ -164,6 +164,8 @@ class _Builder:
             self.header_pfn = data["header_pfn"]
         elif part in PAGE_PARTS or part is Part.OWNER:
             self.page.take(line)
+            if part is Part.REASON and (at := line.record.text.find("Modules linked in:")) > 0:
+                self.modules.append((match_modules(line.record.text[at:]) or "", span))
             if part is Part.PAGE and "ainted" in line.record.text:
                 self.released = of_line(line.record.text, span)
         elif part is Part.MODULES:
@@ -329,5 +331,9 @@ def _in_user_mode(blocks: list[Registers]) -> bool:
 def _again(block: _Block, line: registers.RegisterLine) -> bool:
     """Whether a block already holds the register that a line begins a block with."""
     return any(
-        line.values.keys() & held.values.keys() or line.symbols.keys() & held.symbols.keys() for held, _ in block.lines
+        line.values.keys() & held.values.keys()
+        or line.symbols.keys() & held.symbols.keys()
+        # 4.15 to 4.17 sum up behind the registers of the program.
+        or ("RIP" in line.symbols and "RIP" in held.values)
+        for held, _ in block.lines
     )

@@ -17,7 +17,7 @@ _CPU_NUMBER = re.compile(
 )
 _TAINT = r"(?P<taint>Not tainted|Tainted: [A-Z ]{1,64}?) {0,8}"
 _RELEASED = re.compile(rf".*?{_TAINT}\((?P<release>\d[^() ]{{1,128}}(?: #\d{{1,6}})?)\)")
-_TAINT_ALONE = re.compile(rf".*\({_TAINT}\)$")
+_TAINT_ALONE = re.compile(rf"(?:.*\(|epc .*\s){_TAINT}\)?$")
 
 
 def cpu_number(text: str) -> str | None:

@@ -30,7 +30,7 @@ _BEGINS = (
 _ODD = re.compile(
     r"[<\[(%$*`_>=]|-{4}|[0-9a-f]{8}|[0-9a-f]{3,4}0:|\.\.\.|"
     r"(?:[RE][A-Z0-9][A-Z0-9]|e[a-z][a-z]|[CD]R\d|[c-gC-G][sS]|[sS][sS]|knlGS|EFLAGS|ORIG_|PKRU|[RE]?IP|x\d{1,2}|r\d{1,2}|sr?\d|"
-    r"[goilatsdu]\d{1,2}|sp|pmr_save|pstate|p?psr|pc|lr|ip|fp|gp|tp|ra|era|epc|status|badaddr|cause|ret_pc|PSR|N?PC|RPC|T?N?PC|"
+    r"[goilatsdu]\d{1,2}|sp|pmr_save|pstate|p?psr|pc|lr|ip|fp|gp|tp|ra|era|s?epc|s?status|s?badaddr|s?cause|ret_pc|PSR|N?PC|RPC|T?N?PC|"
     r"TSTATE|TT|Y|I7|SR|SP|NIP|LR|CTR|REGS|TRAP|MSR|CR|XER|CFAR|DAR|DSISR|DEAR|ESR|IRQMASK|SOFTE|GPR\d\d|CRMD|PRMD|EUEN|ECFG|ESTAT|"
     r"v0|ps|at|pv|ifs|unat|pfs|rsc|rnat|bsps|pr|ldrs|ccv|f?psr|[cs]sd|[bf]\d{1,2}|R\d{1,2}|TEA|MAC[HL]|GBR|PR|ECR|EFA|ERET|"
     r"STAT|BTA|FP|LP[SEC]|depc|excvaddr|lbeg|lend|lcount|sar|"

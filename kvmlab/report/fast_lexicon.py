@@ -10,6 +10,7 @@ from kvmlab.report import fast_grammar as g
 from kvmlab.report.cpu_line import match_cpu_line, taint_letters
 from kvmlab.report.fast_heads import EXACTLY, HEAD_BYTES, may_begin
 from kvmlab.report.fast_meaning import (
+    CUT_CPU_LINE,
     DETAIL,
     DIGITS,
     FOREIGN,
@@ -183,6 +184,8 @@ class Lexicon:
             return INTERESTING
         record = Record(_NOWHERE, Role.LOG, text)
         part, data = classify(text[:LINE_LENGTH].strip(), record, False)
+        if part is Part.OTHER and CUT_CPU_LINE.match(text.lstrip()):
+            return INTERESTING
         if part in (Part.OTHER, Part.BLANK) or (part is Part.STACK and not data.strict):
             return OTHER
         return DETAIL if part is Part.DETAIL else INTERESTING

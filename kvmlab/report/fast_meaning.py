@@ -18,6 +18,8 @@ MASK = (1 << 64) - 1
 DIGITS = bytes.maketrans(b"0123456789", b"0" * 10)
 _TIME = re.compile(STAMP + r"(?=[ \[]|$)")
 _OFFSET = re.compile(rb"\+0x[0-9a-f]{1,16}/0x[0-9a-f]{1,16}(?= \[|$)")
+# What a wrap leaves of a CPU line; with the rest of it, which stands on the next line, it may begin a report.
+CUT_CPU_LINE = re.compile(r"CPU: \d{1,6}(?: (?:UID|PID|U?I?D?:?$|PI?D?$)|$)|Pid: \d{1,10},")
 _PLAIN = frozenset(range(0x20, 0x7F)) | {0x09}
 
 # What a message is outside a report.

@@ -34,7 +34,8 @@ _WORDS = re.compile(
 # Where a terminal cut the last word and somebody put a blank between its halves.
 _HALVED = re.compile(r"(?P<whole>(?:raw|head):(?: [0-9a-f]{16}){1,7}) (?P<a>[0-9a-f]{1,15}) (?P<b>[0-9a-f]{1,15})\s*")
 _BARE_WORDS = re.compile(r"[0-9a-f]{16}(?: [0-9a-f]{16}){0,7}|[0-9a-f]{8}(?: [0-9a-f]{8}){0,15}")
-_REASON = re.compile(r"page dumped because: ?(?P<reason>.*)")
+# An archive may have lost the line break behind it.
+_REASON = re.compile(r"page dumped because: ?(?P<reason>.*?)(?:\s{1,8}Modules linked in:.*)?$")
 _MEMCG = re.compile(r"(?:memcg:|pages's memcg:|page->mem_cgroup:)(?P<value>[0-9a-f]{1,16})\s*")
 _ADDRESS_SPACE = re.compile(
     r"(?:mapping->)?a_?ops:(?P<aops>[\w.]+|0x[0-9a-f]+)(?: \[(?P<module>[\w-]+)\])?(?: ino:(?P<ino>[0-9a-f]{1,16}))?"

@@ -22,7 +22,8 @@ _MIPS = (
     r"(?P<name>Hi|Lo|BadVA|PrId|Status|Cause)\s*: (?P<value>[0-9a-f]{8,16})"
     r"(?:(?:\s+[A-Z]{2,10})++|\s+\([^)]*+\))?"
 )
-_RISCV = r"(?P<name>gp|tp|t[0-6]|s(?:1[01]|\d)|a[0-7]|sp|status|badaddr|cause) ?: (?P<value>[0-9a-f]{8,16})"
+# To 4.18 the names of some began with an s.
+_RISCV = r"(?P<name>gp|tp|t[0-6]|s(?:1[01]|\d)|a[0-7]|sp|s?status|s?badaddr|s?cause) ?: (?P<value>[0-9a-f]{8,16})"
 _SPARC = (
     r"(?P<name>[goil][0-7]|sp|ret_pc|PSR|PC|NPC|TSTATE|TPC|TNPC|Y): (?P<value>[0-9a-f]{8,16})"
     r"(?:\s+(?:Not t|T)ainted.*)?"

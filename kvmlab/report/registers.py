@@ -36,19 +36,22 @@ _H = HEX
 # A place as a decoder writes it, `do_exit (kernel/exit.c:814)`, and what it puts behind one that keeps its offset.
 _FILE = r"[\w./+~-]{1,256}\.[a-zA-Z]{1,4}:\d{1,7}"
 _DECODED = (
-    rf"[A-Za-z_.$][\w.$]{{0,128}} \({_FILE}[^()]{{0,256}}(?:\(discriminator \d{{1,6}}\))?\)(?: \[?[\w-]{{1,64}}\]?)?"
+    rf"[A-Za-z_.$][\w.$]{{0,128}} \({_FILE}[^()]{{0,256}}(?:\(discriminator \d{{1,6}}\)[^()]{{0,256}}){{0,8}}\)"
+    r"(?: \[?[\w-]{1,64}\]?)?"
 )
 _BEHIND = re.compile(rf"{_FILE}(?: \(discriminator \d{{1,6}}\))?$")
+# mips to 2.6.3x puts the taint behind it.
+_TAINT_BEHIND = re.compile(r"(?:Not tainted|Tainted: [A-Z ]{1,64})$")
 _INLINED = re.compile(rf"(?:pc|lr|epc|ra|RIP) ?: ?(?:[0-9a-f]{{4}}:)?[A-Za-z_.$][\w.$]{{0,128}} {_FILE} \[inline\]$")
 _RIP = re.compile(
     rf"(?P<name>RIP|EIP): {{1,4}}(?:(?P<cs>[0-9a-f]{{4}}):)?(?:\[<(?P<a1>{_H})>\]\s*(?:\[<{_H}>\]\s*)?"
     # klogd may put its own idea of the place there.
-    r"|(?:\[:?[\w.:]{1,128}\+(?:0x[0-9a-f]{1,8}/0x[0-9a-f]{1,8}|\d{1,8}/\d{1,8})\]\s*){1,2})?"
+    r"|(?:\[\]\s*){1,2}|(?:\[:?[\w.:]{1,128}\+(?:0x[0-9a-f]{1,8}/0x[0-9a-f]{1,8}|\d{1,8}/\d{1,8})\]\s*){1,2})?"
     rf"(?:(?P<symbol>{SYMBOL}|{_DECODED})|0x(?P<user>{_H})|(?P<plain>{_H})(?=\s|$))?(?P<rest>.*)"
 )
 _AT = re.compile(r"(?P<name>EIP|PC|LR|RIP|PR|pc|ra|ip) is at (?P<symbol>\S.*)")
 _ARM_PC = re.compile(
-    rf"(?P<name>pc|lr|epc|ra|era|ERA|RP\(r2\)|TPC|RPC|I7|PC|NPC)\s*: "
+    rf"(?P<name>pc|lr|s?epc|ra|era|ERA|RP\(r2\)|TPC|RPC|I7|PC|NPC)\s*: "
     rf"(?:\[<(?P<a1>{_H})>\]|(?:0x)?(?P<a2>{_H})(?=[\s:]|$):?)?\s*"
     rf"(?:<?(?P<symbol>{SYMBOL}|{_DECODED})>?|0x{_H})?(?:\s*\[[\w@+-]{{1,96}}\])?(?P<rest>.*)"
 )
@@ -182,8 +185,8 @@ def _pairs(row: RegisterRow, text: str) -> RegisterLine:
             mode = "user" if segment & _USER_RPL == _USER_RPL else "kernel"
         if selectors and (sel := found["sel"]):
             values[f"{name}_selector"] = int(sel, 16)
-    if row.arch == "riscv" and "status" in values:
-        mode = "kernel" if values["status"] & _SR_SPP else "user"
+    if row.arch == "riscv" and (status := values.get("status", values.get("sstatus"))) is not None:
+        mode = "kernel" if status & _SR_SPP else "user"
     return RegisterLine(row.arch, values, {}, mode)
 
 
@@ -220,6 +223,8 @@ def _program_counter(found: re.Match[str]) -> RegisterLine | None:
     values = {} if value is None else {name: value}
     symbols = {name: found["symbol"]} if found["symbol"] else {}
     rest = found["rest"].strip()
+    if rest.endswith("ainted") or "Tainted: " in rest:
+        rest = _TAINT_BEHIND.sub("", rest).rstrip()
     while rest and (
         more := re.match(rf"(?P<n>\w+)\s*: (?:\[<(?P<a1>{_H})>\]|(?P<s>{SYMBOL})|(?P<a2>{_H})(?=\s|$))\s*", rest)
     ):
@@ -232,4 +237,4 @@ def _program_counter(found: re.Match[str]) -> RegisterLine | None:
     if rest and not _BEHIND.match(rest):
         return None
     arch = {"epc": None, "ra": None, "pc": None, "lr": "arm64"}.get(name)
-    return RegisterLine(arch, values, symbols, first=name in ("pc", "epc"))
+    return RegisterLine(arch, values, symbols, first=name in ("pc", "epc", "sepc"))

@@ -113,7 +113,7 @@ def continues(splat: OpenSplat, row: Title) -> bool:
             # parisc prints the call trace first, and then what happened.
             return splat.lines[0].part is Part.TRACE and not splat.pending
         return may_be_cut_here(splat) and Kind.PAGE_DUMP in row.after
-    return splat.kind in row.after and (row.late or splat.in_title or splat.in_text)
+    return (splat.kind in row.after or splat.title.name in row.behind) and (row.late or splat.in_title or splat.in_text)
 
 
 def may_go_on(splat: OpenSplat) -> bool:

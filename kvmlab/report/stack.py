@@ -72,7 +72,9 @@ _MARKER = re.compile(
 # What archives of mails made of a no-break blank in front of an entry.
 _WAS_BLANK = re.compile(r"(?:[A?\xa0\xc2]\s+)+(?=\[<[0-9a-f]{8,16}>\]|<(?:IRQ|EOI|NMI|<EOE>)>)")
 _CLOSING = {"EOI": "IRQ", "EOE": "NMI"}
-_ADDRESS = r"\[<?(?:[0-9a-f]{8,16}|\(_*ptrval_*\)|\s*\(null\))>?\]"
+# Pages take an address between angle brackets for a tag, and leave the brackets around it.
+_EMPTY = r"\[(?:<\s?>)?\](?=\s*[(?A-Za-z_.$][^\[]{0,200}\+0x)"
+_ADDRESS = rf"(?:\[<?(?:[0-9a-f]{{8,16}}|\(_*ptrval_*\)|\s*\(null\))>?\]|{_EMPTY})"
 # One or two addresses in brackets (two on ppc: stack pointer and return address, the latter bare in its debugger).
 _PREFIX = re.compile(
     rf"(?P<paren>\()?(?P<first>{_ADDRESS})\s*(?P<second>{_ADDRESS}|[0-9a-f]{{16}}(?=\s[A-Za-z_.][\w.]*\+0x))?\s*"

@@ -38,6 +38,7 @@ class Title:
         many: several CPU lines and call traces belong to it.
         page: whether a page dump belongs to it: `before` its trace, `after` it too, or None.
         after: kinds of a report whose title lines this one continues, without being a report of its own.
+        behind: names of rows whose reports it continues, too, where their kind alone does not tell.
         late: it continues such a report even behind its call trace.
         needs: parts that this kind always prints; what the text lacks of them is named in `Report.missing`.
     """
@@ -57,6 +58,7 @@ class Title:
     many: bool = False
     page: str | None = None
     after: frozenset[Kind] = frozenset()
+    behind: frozenset[str] = frozenset()
     late: bool = False
     needs: tuple[str, ...] = ()
     regex: re.Pattern[str] = field(init=False, repr=False, compare=False)
@@ -76,6 +78,7 @@ class Title:
         given["starts"] = tuple(given.get("starts", ()))
         given["needs"] = tuple(given.get("needs", ()))
         given["after"] = frozenset(Kind(kind) for kind in given.get("after", ()))
+        given["behind"] = frozenset(given.get("behind", ()))
         return cls(**given)
 
 

@@ -136,9 +136,9 @@ def heal(
         piece = piece.lstrip(" ") if listed else piece[min(lead, indent) :]
         if link.delsp:
             joiner.text = joiner.text.removesuffix(" ")
-        blank = not (
-            joiner.text.endswith(" ") or piece.startswith(" ") or (not listed and half_word(joiner.text, piece))
-        )
+        # No name of a module begins with a line below.
+        half = piece.startswith("_") if listed else half_word(joiner.text, piece)
+        blank = not (joiner.text.endswith(" ") or piece.startswith(" ") or half)
         joiner.add(piece, numbers[k - 1], blank and not link.delsp, link.reason, link.certain)
     lost = [numbers[k] for k, seam in seams.items() if seam.front]
     if len(pieces) > 1 and listed and len(pieces) - 1 in seams:

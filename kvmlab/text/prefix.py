@@ -26,6 +26,7 @@ _HOT = (
     r"\[ *(\d{1,12})\.(\d{6})\](?:\[ *([TC]\d{1,10})\])? "
     r"(?!\[ *[TC]\d| ?[IWECDN.-]?(?:\[(?:\d{1,3}: |pid:)|\(\d{1,3}\)\[)| ?<[0-7]>"
     r"| ?(?:\[(?:c\d{1,2}\]|\d{4}[:-]|\d{8}[ T_]\d\d:)|\(CPU:\d|c\d{1,2}(?: |$))"
+    r"| {1,3}(?:EMERG|ALERT|CRIT|ERR|WARN|INFO|DEBUG): |NOTICE: "
     r"|kernel: |[A-Za-z0-9][\w.-]{0,63} (?:kernel: |[\w.()@/-]{1,64}\[\d))"
 )
 HOT, HOT_BYTES = re.compile(_HOT), re.compile(_HOT.encode())
@@ -80,7 +81,7 @@ _AFTER_CARRIER = (Stage.LEVEL, Stage.TIME, Stage.CALLER)
 _CARRIER, _CALLER = Stage.CARRIER, Stage.CALLER
 _INNER = frozenset({Stage.LEVEL, Stage.TIME})
 # Rows that no blank stands behind.
-_FLUSH = frozenset(["dmesg_decoded", "kmsg", "caller_vmkernel"])
+_FLUSH = frozenset(["dmesg_decoded", "kmsg", "caller_vmkernel", "level_word", "level_word_untimed"])
 _UNKNOWN = Row("unknown_carrier", Stage.CARRIER, "", "", "", "")
 
 

@@ -59,7 +59,11 @@ _DATE = r"\d{4}-\d\d-\d\d"
 _ZONE = r"(?:Z|[+-]\d\d:?\d\d)"
 # Program names: `kernel`, `kernel[0]`, `systemd[1]`, `(sd-pam)[12]`, `org.gnome.Shell.desktop[2]`; not `1-1` or `0000`,
 # which are a device behind its driver.
-_IDENT = r"(?P<ident>\(?[A-Za-z_/.][^\s:\[]{0,64}(?:\[\d{1,10}\])?): "
+# Nor are the words that lines of reports begin with programs.
+_IDENT = (
+    r"(?!(?:BUG|WARNING|CPU|Pid|page|page_type|flags|raw|head|Code|R[A-Z][A-Z]|R\d\d|CS|CR\d|FS|IP|PGD): )"
+    r"(?P<ident>\(?[A-Za-z_/.][^\s:\[]{0,64}(?:\[\d{1,10}\])?): "
+)
 # No host, but how a line of a report begins that reads like a host and a program.
 _HOST = r"(?!Hardware name: )(?P<host>[\w.:-]{1,255}(?<!:))"
 _FACILITY = r"(?P<fac>kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|res\d|local\d)"
@@ -408,6 +412,16 @@ ROWS: tuple[Row, ...] = (
         "<1>[252080.141632] BUG: Bad page state",
         "BUG: Bad page state",
     ),
+    # The same words without a time; whoever says so about something else says it with other words behind them.
+    Row(
+        "level_word_untimed",
+        Stage.LEVEL,
+        "EACW",
+        r"(?:EMERG|ALERT|CRIT|ERR|WARN): ",
+        "   WARN:  bad_page+0xcf/0x150",
+        " bad_page+0xcf/0x150",
+        whole=True,
+    ),
     # Times: the kernel's own and those of dmesg.
     Row(
         "dmesg_seconds",
@@ -513,7 +527,8 @@ ROWS: tuple[Row, ...] = (
         "caller",
         Stage.CALLER,
         "[ ",
-        r" ?\[ *(?P<caller>[TC]\d{1,10})\]",
+        # Unisoc puts the CPU behind the task.
+        r" ?\[ *(?P<caller>[TC]\d{1,10})(?:@C\d{1,4})?\]",
         "[  100.000001][ T1848] BUG: Bad page state",
         "BUG: Bad page state",
     ),
@@ -525,6 +540,15 @@ ROWS: tuple[Row, ...] = (
         r" {0,2}<(?P<pri>[0-7])>",
         "[  100.000001] <1>BUG: Bad page state",
         "BUG: Bad page state",
+    ),
+    # What writes down the kernel's messages on XenServer puts their level there, seven columns wide.
+    Row(
+        "level_word",
+        Stage.CALLER,
+        " ",
+        r"(?:  EMERG|  ALERT|   CRIT|    ERR|   WARN| NOTICE|   INFO|  DEBUG): ",
+        "[  100.000001]   WARN:  bad_page+0xcf/0x150",
+        " bad_page+0xcf/0x150",
     ),
     Row(
         "wall_behind",

@@ -212,7 +212,8 @@ SHAPES: tuple[Shape, ...] = (
         r"(?:Flags: [nN][zZ][cC][vV] |Register [a-z]\w{1,2} information: |R:\d T:\d IO:\d|CPU: {2,}\d+ "
         r"|SR: [0-9a-f]{4} |IAOQ\[\d\]: |RP\(r2\): |(?:NIP|LR) \[[0-9a-f]{8}|RSP <"
         r"|last sysfs file: |CPU \d{1,5}\s*$|Frame format=\d|YZrvWESTHLNXBCVM"
-        r"|(?:Mem|Data) abort info:|(?:ESR|FAR|ISS) = 0x|(?:user|swapper) pgtable: )",
+        r"|(?:Mem|Data) abort info:|(?:ESR|FAR|ISS) = 0x|(?:user|swapper) pgtable: "
+        r"|s?status: [0-9a-f]{8,16} s?badaddr: )",
         "Flags: nZCv  IRQs on  FIQs on  Mode SVC_32  ISA ARM  Segment none",
     ),
     Shape(

@@ -78,8 +78,13 @@ def plan_joins(scan: Scan, first: int, last: int, *, mail: bool) -> Plan:
     return Plan(links, width)
 
 
-# How a program's message on the console begins, or a ruled heading: the rest of a kernel line does not look like that.
-_PROGRAM = re.compile(r"[a-z][\w.-]{1,31}\[\d{1,7}\]: |[-=*]{10,60} ?\w{3,20} ?[-=*]{10,}$")
+# How a program's message on the console begins, a ruled heading, what a test suite or a decoder writes: the rest of
+# a kernel line does not look like that.
+_PROGRAM = re.compile(
+    r"[a-z][\w.-]{1,31}\[\d{1,7}\]: |[-=*]{10,60} ?\w{3,20} ?[-=*]{10,}$|={8,60}$"
+    r"|[\w.-]{1,60}(?: {1,12}\d{1,6} {1,4}|:\d{1,6}: )T(?:PASS|FAIL|INFO|BROK|CONF|WARN) {0,3}: "
+    r"|All code$|Code starting with the faulting instruction"
+)
 
 
 def _candidates(scan: Scan, first: int, last: int, lengths: _Lengths, links: dict[int, Link]) -> Iterator[Candidate]:

@@ -442,7 +442,9 @@ Call Trace:
 SOFT_CORES = {
     "nios2": (
         [
-            "Oops: Oops, sig: 9", "CPU: 0 PID: 31 Comm: fizz Not tainted 6.1.0 #1",
+            "Unable to handle kernel NULL pointer dereference at virtual address 00000010",
+            "ea = c0003b58, ra = c0003b54, cause = 15", "Oops: Oops, sig: 9",
+            "CPU: 0 PID: 31 Comm: fizz Not tainted 6.1.0 #1",
             "r1: 00000001 r2: 00000002 r3: 00000003 r4: 00000004",
             "r5: 00000005 r6: 00000006 r7: 00000007 r8: 00000008",
             "r9: 00000009 r10: 0000000a r11: 0000000b r12: 0000000c", "r13: 0000000d r14: 0000000e r15: 0000000f",
@@ -452,7 +454,8 @@ SOFT_CORES = {
     ),
     "openrisc": (
         [
-            "Unable to handle kernel NULL pointer dereference at virtual address 0x00000010", "CPU #: 0",
+            "Unable to handle kernel NULL pointer dereference at virtual address 0x00000010",
+            "Oops#: 0002", "CPU #: 0",
             "   PC: c0003b54    SR: 0000807f    SP: c0355e20",
             "GPR00: 00000000 GPR01: c0355e20 GPR02: 00000002 GPR03: 00000003",
             "GPR28: 00000001 GPR29: c0355f28 GPR30: 00000000 GPR31: c0355f30", "  RES: 00000005 oGPR11: ffffffff",
@@ -482,9 +485,50 @@ def test_registers_of_soft_cores(arch: str) -> None:
     assert report.complete
 
 
+def test_a_death_of_openrisc_without_a_fault() -> None:
+    rows = ["Oops#: 0000", "CPU #: 0", "   PC: c0003b54    SR: 0000807f    SP: c0355e20", "Call trace:"]
+    report = _one("".join(f"[   12.{n:06}] {row}\n" for n, row in enumerate(rows)))
+    assert (report.kind, report.rule, report.title) == (Kind.OOPS, "die_openrisc", "Oops#: 0000")
+    assert report.registers is not None
+    assert report.registers.arch == "openrisc"
+
+
 @pytest.mark.parametrize(
     "line", ["r5=0000ABCD", "r1=C0A1FE20 is bad", "msr=00000001", "r7: 00000000 r8 00000", "r12: 0000abcd"]
 )
 def test_one_value_is_no_row_of_a_soft_core(line: str) -> None:
     found = match_registers(line)
     assert found is None or found.arch not in SOFT_CORES
+
+
+OLD_RISCV = """\
+[   33.350000] Oops [#1]
+[   33.350000] CPU: 3 PID: 73 Comm: kworker/3:1 Tainted: G        W         4.18.0-rc6 #20
+[   33.360000] Workqueue: fizz_wq fizz_work
+[   33.360000] sepc: ffffffe000866da0 ra : ffffffe0004b8878 sp : ffffffe1f67abca0
+[   33.370000]  gp : ffffffe0009f70b8 tp : ffffffe1f6654400 t0 : 0000000000000000
+[   33.440000]  t5 : 0000000000000000 t6 : 0000000000000000
+[   33.450000] sstatus: 0000000200000120 sbadaddr: 0000000000000008 scause: 000000000000000f
+[   33.460000] ---[ end trace 4b1b1d1d5b1c1a1c ]---
+"""
+
+
+def test_registers_of_riscv_whose_names_begin_with_an_s() -> None:
+    registers = _one(OLD_RISCV).registers
+    assert registers is not None
+    assert (registers.arch, registers.mode) == ("riscv", "kernel")
+    names = ("sepc", "ra", "t6", "sstatus", "sbadaddr", "scause")
+    assert [registers.values[name] for name in names] == [
+        0xFFFFFFE000866DA0, 0xFFFFFFE0004B8878, 0, 0x200000120, 8, 15
+    ]  # fmt: skip
+
+
+def test_the_state_of_riscv_behind_a_bar() -> None:
+    rows = [
+        "kernel BUG at mm/fizz.c:3080!", "Kernel BUG [#1]", "CPU: 1 UID: 0 PID: 514 Comm: kl Not tainted 6.12.0 #2",
+        "epc : fizz_map+0xbec/0x1070", "status: 0000000200000120 badaddr: 0000000000000000 cause: 0000000000000003",
+        "[<ffffffff80010a68>] fizz_map+0xbec/0x1070", "---[ end trace 0000000000000000 ]---",
+    ]  # fmt: skip
+    registers = _one("".join(f"  | {row}\n" for row in rows)).registers
+    assert registers is not None
+    assert (registers.values["status"], registers.values["cause"], registers.mode) == (0x200000120, 3, "kernel")

@@ -6,7 +6,9 @@ import pytest
 
 from kvmlab.inquiry.signatures import signature_of
 from kvmlab.report.jsonable import report_json
+from kvmlab.report.log import read_log
 from kvmlab.report.records import Kind
+from tests.report.equal import check
 from tests.report.single import functions, one
 
 
@@ -202,3 +204,33 @@ def test_a_bug_behind_the_owner_of_its_page() -> None:
     assert (report.kind, report.span.first_line, report.span.last_line) == (Kind.BUG, 1, 17)
     assert functions(report) == ["lab_use"]
     assert report_json(report)["page_owner"]["free_pid"] == 7
+
+
+def test_what_a_module_says_was_to_be_true() -> None:
+    stack = [
+        "Showing stack for process 741", "CPU: 1 PID: 741 Comm: fizz_thread Tainted: P           OE      6.5.12 #1",
+        "Call Trace:", " <TASK>", " dump_stack_lvl+0x47/0x60", " spl_panic+0x100/0x120 [spl]", " </TASK>",
+    ]  # fmt: skip
+    first = ["VERIFY3(fizz->size + 1 <= size) failed (8192 <= 4096)", "PANIC at fizz.c:528:fizz_grow()", *stack]
+    old = ["SPLError: 741:0:(fizz.c:347:fizz_cb()) SPL PANIC", f"SPL: {stack[0]}", *stack[1:]]
+    for rows, title in ((first, first[0]), (first[1:], first[1]), (old, old[0])):
+        text = "".join(f"[   31.{n:06}] {row}\n" for n, row in enumerate(rows))
+        (report,) = read_log(text.encode()).reports
+        assert (report.kind, report.rule, report.title, len(report.records)) == (
+            Kind.BUG, "spl_panic", title, len(rows)
+        )  # fmt: skip
+        assert report.fields["file"] == "fizz.c"
+        check(text.encode(), "python")
+    assert read_log(b"I have seen VERIFY3(a == b) failed\nVERIFY3(a == b) failed\n").reports == ()
+
+
+def test_what_grsecurity_found_stands_before_the_death() -> None:
+    rows = [
+        "PAX: RAP hash violation for return address: fizz_map+0x258/0xab0", "invalid opcode: 0000 [#2] SMP NOPTI",
+        "CPU: 1 PID: 5556 Comm: ls Tainted: G      D 4.9.74 #1", "Call Trace:", " buzz_get+0x1d/0x20",
+    ]  # fmt: skip
+    text = "".join(f"[   37.{n:06}] {row}\n" for n, row in enumerate(rows))
+    report = one(text)
+    assert (report.kind, report.rule, len(report.records)) == (Kind.OOPS, "pax", len(rows))
+    check(text.encode(), "python")
+    assert read_log(b"[    1.000000] PAX: From 192.0.2.1: execution attempt in: /tmp/a\n").reports == ()

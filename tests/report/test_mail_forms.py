@@ -183,3 +183,108 @@ def test_a_word_that_was_cut_in_two() -> None:
     assert page.raw is not None
     assert (len(page.raw.words), page.raw.words[3]) == (8, 0x00A00000000000B0)
     check(text.encode(), "python")
+
+
+WRAPPED_BETWEEN_TESTS = """\
+fizz seen while running the fizz tests, see below for what the board said then and
+what it did after that, which was not much.
+
+<1>[  203.100001] Unable to handle kernel unknown 43 at virtual
+address 0001ffff9e2e7d70
+<1>[  203.100002] Mem abort info:
+<1>[  203.100003]   ESR = 0x000000009793002b
+<1>[  203.100004]   EC = 0x25: DABT (current EL), IL = 32 bits
+fizz_map01    1  TPASS  :  fizz_map: retval = -1
+fizz_map02.c:52: TINFO: what is written into the middle of it
+<1>[  203.100005] Data abort info:
+<1>[  203.100006]   Access size = 4 byte(s)
+<1>[  203.100007]   SSE = 0, SRT = 19
+<1>[  203.100008]   SF = 0, AR = 0
+<0>[  203.100009] Internal error: Oops: 000000009793002b [#1] PREEMPT SMP
+<4>[  203.100010] Modules linked in: btrfs blake2b_generic libcrc32c
+xor xor_neon raid6_pq zstd_compress crct10dif_ce sm3_ce sm3 sha3_ce
+<4>[  203.100011] CPU: 1 PID: 653 Comm: fizz_map01 Not tainted
+6.6.0-rc7-next-20231026 #1
+<4>[  203.100012] pstate: 83400009 (Nzcv daif +PAN -UAO +TCO +DIT
+-SSBS BTYPE=--)
+<4>[  203.100013] pc : fizz_map_with_a_long_name (mm/fizz.c:61
+(discriminator 6))
+<4>[  203.100014] lr : fizz_map_with_a_long_name
+(arch/arm64/include/asm/fizz.h:46 (discriminator 1)
+mm/fizz.c:61 (discriminator 1))
+<4>[  203.100015] Call trace:
+<4>[  203.100016] fizz_map (mm/fizz.c:61 (discriminator 6))
+<0>[  203.100017] Code: d2800013 d2800014 9248f842 d503201f (b8400842)
+All code
+========
+   0:\t13 00                \tadc    (%rax),%eax
+
+Code starting with the faulting instruction
+===========================================
+   0:\t42 08                \trex.X or %al,(%rdx)
+<4>[  203.100018] ---[ end trace 0000000000000000 ]---
+"""
+
+
+def test_a_wrapped_report_with_lines_of_tests_and_of_a_decoder() -> None:
+    report = one(WRAPPED_BETWEEN_TESTS)
+    assert (report.rule, report.fields["what"]) == ("unable_to_handle", "unknown 43")
+    assert report.registers is not None
+    assert report.registers.symbols["lr"].endswith("(discriminator 1) mm/fizz.c:61 (discriminator 1))")
+    assert report.code == "d2800013 d2800014 9248f842 d503201f (b8400842)"
+    rows = [record.text.strip() for record in read_log(WRAPPED_BETWEEN_TESTS.encode()).text.records]
+    for row in (
+        "EC = 0x25: DABT (current EL), IL = 32 bits",
+        "All code",
+        "Code starting with the faulting instruction",
+    ):
+        assert row in rows
+    assert [record.text for record in read_log(WRAPPED_BETWEEN_TESTS.encode()).unparsed] == []
+
+
+def test_a_fault_of_arm64_without_a_name() -> None:
+    rows = [
+        "Unhandled fault at 0xffffffc000010000",
+        "Mem abort info:",
+        "  ESR = 0x96000010",
+        "Call trace:",
+        " a+0x1/0x2",
+    ]
+    report = one("".join(f"[   21.{n:06}] {row}\n" for n, row in enumerate(rows)))
+    assert (report.rule, report.fields["address"], len(report.records)) == (
+        "unhandled_fault", "0xffffffc000010000", len(rows)
+    )  # fmt: skip
+
+
+def test_a_reason_and_a_list_of_modules_on_one_line() -> None:
+    rows = [
+        "BUG: Bad page state in process kl  pfn:2ffc53",
+        "page:fffffc000ecf14c0 refcount:0 mapcount:1 mapping:0000000000000000 index:0x0", "flags: 0x0()",
+        "page dumped because: nonzero mapcount  Modules linked in: fizz buzz",
+        "CPU: 0 PID: 0 Comm: kl Not tainted 5.7.0 #26", "Call Trace:", " bad_page+0x168/0x1b0",
+    ]  # fmt: skip
+    report = one("".join(f"[   21.{n:06}] {row}\n" for n, row in enumerate(rows)))
+    assert report.page is not None
+    assert report.page.reason == "nonzero mapcount"
+    assert report.modules is not None
+    assert report.modules.names == ("fizz", "buzz")
+    check("".join(f"[   21.{n:06}] {row}\n" for n, row in enumerate(rows)).encode(), "python")
+
+
+def test_a_name_of_a_module_that_a_terminal_cut_before_its_line() -> None:
+    names = [
+        "Modules linked in: fizz_bm nf_log_ipv4 xt_string nf_log_ipv6 nf_log_common xt_LOG sunrpc vfat brcmutil dell",
+        "_wmi x86_pkg_temp_thermal crct10dif_pclmul dell_laptop crc32_pclmul crc32c_intel dell_smbios dell_hwmon bcma",
+        "mei_wdt dell_smo8800 dell_rbtn sch_fq tcp_bbr",
+    ]
+    rows = [
+        "[  315.100001] BUG: Bad page state in process kl  pfn:2ffc53",
+        "[  315.100002] page:fffffc000ecf14c0 count:-1 mapcount:0 mapping:          (null) index:0x1",
+        "[  315.100003] page dumped because: nonzero _count", f"[  315.100004] {names[0]}", *names[1:],
+        "[  315.100005] CPU: 3 PID: 6684 Comm: kl Not tainted 4.12.0 #506", "[  315.100006] Call Trace:",
+        "[  315.100007]  bad_page+0x10c/0x1b0",
+    ]  # fmt: skip
+    (report,) = read_log("".join(f">> {row}\n" for row in rows).encode()).reports
+    assert report.modules is not None
+    assert report.modules.names[9:11] == ("dell_wmi", "x86_pkg_temp_thermal")
+    assert report.modules.names[-6:-4] == ("bcma", "mei_wdt")

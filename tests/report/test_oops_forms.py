@@ -8,6 +8,7 @@ from kvmlab.inquiry.signatures import signature_of
 from kvmlab.report.jsonable import report_json
 from kvmlab.report.log import read_log
 from kvmlab.report.records import Kind
+from tests.report.equal import check
 from tests.report.single import functions, one
 
 
@@ -129,3 +130,74 @@ def test_the_function_that_a_trap_struck_names_the_family(place: str) -> None:
         f"CPU: 2 PID: 91 Comm: loader Not tainted 6.6.0 #1\n{place}\nCall Trace:\n lab_ioctl+0x1/0x2 [lab]\n"
     )
     assert signature_of(report).functions == ("lab_read", "lab_ioctl")
+
+
+@pytest.mark.parametrize("empty", ["[]", "[<>]", "[< >]"])
+def test_addresses_that_a_page_took_for_tags(empty: str) -> None:
+    rows = [
+        "BUG: unable to handle kernel paging request at 0000000100000018", f"IP: {empty} fizz_map+0x5a/0x170", "PGD 0",
+        "Oops: 0000 [#1] SMP", "CPU: 3 PID: 1523 Comm: kl Not tainted 3.10.0 #1",
+        "RIP: 0010:[] [] fizz_map+0x5a/0x170", "RSP: 0018:ffff880fcb5a9d60  EFLAGS: 00010282", "Call Trace:",
+        f" {empty} ? buzz_get+0x4f/0x1a0", f" {empty} buzz_get+0x4f/0x1a0 [buzz]", f" {empty} kl_fastpath+0x16/0x1b",
+        "Code: dc 00 00 49", "RIP [] fizz_map+0x5a/0x170", "---[ end trace 2a3a6b0e5d8a5a1e ]---",
+    ]  # fmt: skip
+    for prefix in ("", "[   12.000001] "):
+        text = "".join(f"{prefix}{row}\n" for row in rows)
+        report = one(text)
+        assert functions(report) == ["buzz_get", "buzz_get", "kl_fastpath"]
+        assert report.registers is not None
+        assert report.registers.symbols["RIP"] == "fizz_map+0x5a/0x170"
+        assert (len(report.records), report.damage) == (len(rows), ())
+        check(text.encode(), "python")
+
+
+def test_an_old_mips_names_the_taint_behind_a_register() -> None:
+    rows = [
+        "CPU 0 Unable to handle kernel paging request at virtual address 00000090, epc == 80150d00, ra == 8015101c",
+        "Oops[#1]:", "Cpu 0", "$ 0   : 00000000 7faa867c 00000028 00000020",
+        "epc   : 80150d00 fizz_out+0x28c/0x105c     {taint}", "ra    : 8015101c fizz_out+0x5a8/0x105c", "Call Trace:",
+        " [<80151aec>] buzz_flow+0x1c/0x78",
+    ]  # fmt: skip
+    for taint, tainted in (("Tainted: P", True), ("Not tainted", False)):
+        text = "".join(row.format(taint=taint) + "\n" for row in rows)
+        report = one(text)
+        assert report.registers is not None
+        assert report.registers.values["epc"] == 0x80150D00
+        assert report.registers.symbols["epc"] == "fizz_out+0x28c/0x105c"
+        assert report.cpu_line is not None
+        assert report.cpu_line.tainted is tainted
+        assert (len(report.records), report.damage) == (len(rows), ())
+
+
+def test_what_4_15_sums_up_is_not_of_the_registers_of_the_program() -> None:
+    rows = [
+        "general protection fault: 0000 [#1] SMP PTI", "CPU: 1 PID: 1094 Comm: kl Not tainted 4.15.16 #1",
+        "RIP: 0010:fizz_load+0x7d/0x170", "RSP: 0018:ffffbe26c1707e70 EFLAGS: 00010046", "Call Trace:",
+        " buzz_get+0x2f/0x4d0", "RIP: 0033:0x7f1d2b6b7b99", "R10: 0000000000000000 R11: 0000000000000246",
+        "Code: 00 48 09 d7 <0f> 22 df", "RIP: fizz_load+0x7d/0x170 RSP: ffffbe26c1707e70",
+        "---[ end trace 07b30e4a812918a3 ]---",
+    ]  # fmt: skip
+    report = one("".join(f"[   73.{n:06}] {row}\n" for n, row in enumerate(rows)))
+    assert report.registers is not None
+    program, summary = report.more_registers
+    assert (program.mode, program.symbols, "RSP" in program.values) == ("user", {}, False)
+    assert (summary.symbols, summary.values) == ({"RIP": "fizz_load+0x7d/0x170"}, {"RSP": 0xFFFFBE26C1707E70})
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Oops: general protection fault, probably for non-canonical address",
+        "BUG: unable to handle page fault for address:",
+    ],
+)
+def test_a_fault_of_which_somebody_put_the_address_below(title: str) -> None:
+    rows = [
+        f"kernel: {title}", "        0xfdff8e2e2cffe130: 0000 [#1] SMP NOPTI",
+        "kernel: CPU: 2 UID: 62 PID: 4230 Comm: kl Tainted: G  O  6.18.34 #1", "kernel: RIP: 0010:fizz_map+0x55/0xd0",
+        "kernel: Call Trace:", "kernel:  buzz_get+0x42/0x220",
+    ]  # fmt: skip
+    report = one("Look:\n\n```\n" + "".join(f"{row}\n" for row in rows) + "```\n")
+    assert (report.kind, report.rule, report.title) == (Kind.OOPS, "fault_cut", title)
+    assert functions(report) == ["buzz_get"]
+    assert read_log(f"I saw\n{title}\nonce.\n".encode()).reports == ()

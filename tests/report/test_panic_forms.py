@@ -194,3 +194,53 @@ def test_what_a_cut_leaves_of_a_cpu_line_is_no_module() -> None:
     modules = one(text).modules
     assert modules is not None
     assert modules.names == ("vfio_pci", "vfio")
+
+
+PANIC = [
+    "Kernel panic - not syncing: {}: panic_on_warn set ...", "CPU: 1 PID: 422 Comm: kl Not tainted 6.9.12 #17",
+    "Call Trace:", " <TASK>", " panic+0x1/0x2", " fizz_map+0x1a/0x90 [fizz]", " </TASK>",
+]  # fmt: skip
+RULE = "=" * 66
+SANITIZED = {
+    "KMSAN": [
+        RULE, "BUG: KMSAN: uninit-value in fizz_map+0x1a/0x90 [fizz]", " fizz_map+0x1a/0x90 [fizz]", "",
+        "Uninit was created at:", " buzz_new+0x1/0x2", "", "CPU: 1 PID: 422 Comm: kl Not tainted 6.9.12 #17", RULE,
+    ],
+    "KCSAN": [
+        RULE, "BUG: KCSAN: data-race in fizz_map / fizz_put", "",
+        "write to 0xffff80000f00bfb8 of 8 bytes by task 422 on cpu 1:", " fizz_map+0x1a/0x90 [fizz]", "",
+        "read to 0xffff80000f00bfb8 of 8 bytes by task 94 on cpu 0:", " fizz_put+0x1a/0x90 [fizz]", "",
+        "Reported by Kernel Concurrency Sanitizer on:", "CPU: 1 PID: 422 Comm: kl Not tainted 6.9.12 #17", RULE,
+    ],
+    "KFENCE": [
+        RULE, "BUG: KFENCE: use-after-free read in fizz_map+0x1a/0x90 [fizz]", "",
+        "Use-after-free read at 0x00000000b4c5d6e7 (in kfence-#24):", " fizz_map+0x1a/0x90 [fizz]", "",
+        "freed by task 48 on cpu 0 at 1.2s:", " fizz_free+0x1a/0x90 [fizz]", "",
+        "CPU: 1 PID: 422 Comm: kl Not tainted 6.9.12 #17", RULE,
+    ],
+    "UBSAN to 5.17": [
+        RULE, "UBSAN: shift-out-of-bounds in mm/fizz.c:12:3", "shift exponent 64 is too large for 64-bit type 'u64'",
+        "CPU: 1 PID: 422 Comm: kl Not tainted 5.9.12 #17", "Call Trace:", " fizz_map+0x1a/0x90 [fizz]", RULE,
+    ],
+    "UBSAN": [
+        "------------[ cut here ]------------", "UBSAN: shift-out-of-bounds in mm/fizz.c:12:3",
+        "shift exponent 64 is too large for 64-bit type 'u64'", "CPU: 1 PID: 422 Comm: kl Not tainted 6.9.12 #17",
+        "Call Trace:", " <TASK>", " fizz_map+0x1a/0x90 [fizz]", " </TASK>", "---[ end trace ]---",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SANITIZED)
+def test_a_panic_behind_the_end_of_a_sanitizers_report_is_of_it(name: str) -> None:
+    rows = [*SANITIZED[name], *(row.format(name.split()[0]) for row in PANIC)]
+    text = "".join(f"[   90.{n:06}] {row}\n" for n, row in enumerate(rows))
+    report = one(text)
+    assert functions(report) == ["fizz_map"]
+    assert report.span.last_line == len(rows)
+    assert [frame.function for frame in report.traces[-1].frames] == ["panic", "fizz_map"]
+
+
+def test_a_panic_is_of_no_other_report_without_a_kind() -> None:
+    rows = ['irq 16: nobody cared (try booting with the "irqpoll" option)', *PANIC]
+    text = "".join(f"[   90.{n:06}] {row}\n" for n, row in enumerate(rows))
+    assert [report.span.first_line for report in read_log(text.encode()).reports] == [1, 2]

@@ -49,6 +49,12 @@ def test_damaged_logs(seed: int, style: str, ending: str, damages: list[str], en
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_a_report_that_begins_with_a_cpu_line_cut_in_two(engine: str) -> None:
+    damages = ["wrap", "interleave", "time jumps"]
+    check(damaged(499907, "iso", damages, "\r\n", 0.6, 90_000), engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_the_reported_trace(engine: str) -> None:
     raw = sorted(REPORTED.glob("*.txt")) or sorted((ROOT.parent / "shared" / "seed").glob("*.txt"))
     if not raw:

@@ -44,6 +44,11 @@ PAGE = (
         "[{t}] [20250617_10:11:12.345678]@2 ",
         "<1>[{t}][2025:06:17 10:11:12]",
         "[20250617_10:11:12][{t}s][pid:17330,cpu2,netd]",
+        "[{t}][T17330@C2] ",
+        "[{t}][ T17330@C2] ",
+        "[{t}]   WARN: ",
+        "[{t}]  ALERT: ",
+        "Jul 31 11:41:34 draig kernel: [{t}]    ERR: ",
     ],
 )
 def test_a_bad_page_behind_the_prefix_of_a_vendor(prefix: str) -> None:
@@ -54,6 +59,29 @@ def test_a_bad_page_behind_the_prefix_of_a_vendor(prefix: str) -> None:
     assert len(report.call_trace.frames) == 3
     for engine in ("python", "numba"):
         check(text, engine)
+
+
+def test_words_of_a_report_are_no_programs() -> None:
+    # What receives the kernel's messages over the network, where kernels print no time.
+    text = "".join(f"Jul 31 11:41:{i:02} 10.0.2.15 {line}\n" for i, line in enumerate(PAGE)).encode()
+    (report,) = read_log(text).reports
+    assert (report.title, report.complete, report.damage) == (PAGE[1], True, ())
+    assert report.cpu_line is not None
+    assert report.cpu_line.pid == 17330
+    for engine in ("python", "numba"):
+        check(text, engine)
+
+
+def test_a_level_as_a_word_without_a_time() -> None:
+    words = ["WARN", "CRIT", "WARN"]
+    rows = ["Call Trace:", "kernel BUG at mm/fizz.c:12!", " fizz_map+0x14/0x30 [fizz]"]
+    found = [match_prefix(f"  {word}: {row}") for word, row in zip(words, rows, strict=True)]
+    assert [one and (one.name, one.end) for one in found] == [("level_word_untimed", 8)] * 3
+    assert match_prefix("ERR: no such file") is None
+    # The kernel's own words stand behind one blank.
+    task = match_prefix("[    1.000001] INFO: task kl:12 blocked for more than 122 seconds.")
+    assert task is not None
+    assert task.end == 15
 
 
 def test_a_row_of_bytes_is_no_cpu() -> None:
