@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from kvmlab.text.names import Names, half_word, whole_words
 from kvmlab.text.record import Join
-from kvmlab.text.seams import NO_NAMES, Seam, seams_of
+from kvmlab.text.seams import NO_NAMES, Seam, seams_again, seams_of
 from kvmlab.text.text import SizeCheck, WrapJoin
 from kvmlab.text.unwrap import Link
 from kvmlab.text.width import Width
@@ -121,7 +121,8 @@ def heal(
     joiner = _Joiner(" " + message if collapsed else message)
     indent = len(pieces[0]) - len(pieces[0].lstrip(" "))
     names = Names(before.names if further and before else ()).also([message, *pieces[1:]]) if listed else NO_NAMES
-    seams = seams_of(pieces, links, width, lengths, collapsed, leading_lost, names)
+    seams = seams_again(pieces, lengths, collapsed, leading_lost, names) if listed and len(pieces) > 2 else {}
+    seams = seams or seams_of(pieces, links, width, lengths, collapsed, leading_lost, names)
     for k in range(1, len(pieces)):
         piece = pieces[k]
         if (seam := seams.get(k)) is not None:

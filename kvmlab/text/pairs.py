@@ -117,22 +117,15 @@ PAIRS: tuple[Pair, ...] = (
         r"Modules linked in:",
         r"(?:in:|[\w)-])$",
         # A number or `CPU` alone is what a cut row has left.
-        rf" *(?!(?:\d+|[0-9a-f]{{5,}}|[A-Z]{{1,3}})\s*$){_MODULE}(?: {_MODULE})*(?: \[last unloaded: ?[^\]]*\]?)?\s*$",
+        rf" *(?!(?:\d+|[0-9a-f]{{5,}}|[A-Z]{{1,3}})\s*$){_MODULE}(?: {_MODULE})*(?: \[[a-z][^\]]*\]?)?\s*$",
         ("Modules linked in: firewire_ohci firewire_core crc_itu_t i915", "drm i2c_algo_bit i2c_core video"),
     ),
     Pair(
         "last unloaded",
         r"Modules linked in:",
-        r"\[last unloaded:$",
-        rf"{_MODULE}(?::\d+)?\]",
-        ("Modules linked in: wmi [last unloaded:", "scsi_debug]"),
-    ),
-    Pair(
-        "last unloaded",
-        r"Modules linked in:",
-        r"\[last$",
-        r"unloaded: ",
-        ("Modules linked in: wmi [last", "unloaded: scsi_debug]"),
+        r" \[[a-z][^\]]{0,80}$",
+        r"(?:[\w():+ -]{1,80}\]|[a-z_][\w-]{0,40})\s*$",
+        ("Modules linked in: wmi [last unl", "oaded: scsi_debug]"),
     ),
     Pair(
         "arm frame",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kvmlab.text.names import Names
+from kvmlab.text.rewrap import terminal_rows
 from kvmlab.text.unwrap import Link
 from kvmlab.text.width import Width
 
@@ -74,3 +75,19 @@ def seams_of(
         elif tell == 0:
             seams[last] = replace(seams[last], certain=False)
     return seams
+
+
+def seams_again(
+    pieces: Sequence[str], lengths: Sequence[int], collapsed: bool, leading_lost: bool, names: Names
+) -> dict[int, Seam]:
+    """The seams of a terminal's wrap whose rows a mailer wrapped again, by the piece below."""
+    found = terminal_rows(pieces, lengths)
+    if found is None:
+        return {}
+    columns, begins = found
+    ends = [*begins[1:], len(pieces)]
+    rows = [" ".join(pieces[first:last]) for first, last in zip(begins, ends, strict=True)]
+    full = [sum(lengths[first:last]) + last - first - 1 for first, last in zip(begins, ends, strict=True)]
+    link = Link("columns", f"the rows above fill the {columns} columns of a terminal; a mailer broke them again")
+    seams = seams_of(rows, [link] * (len(rows) - 1), Width("columns", columns), full, collapsed, leading_lost, names)
+    return {begins[k]: replace(seam, why=link.reason) for k, seam in seams.items()}

@@ -11,6 +11,7 @@ from kvmlab.text.clean import ELISION, clean
 from kvmlab.text.names import Names
 from kvmlab.text.pairs import pair_of
 from kvmlab.text.quotes import peel
+from kvmlab.text.rewrap import is_row_of_names
 from kvmlab.text.scan import FRAGMENT, KERNEL, PLAIN, SHAPE, Scan
 from kvmlab.text.width import LONG_SHARE, SLACK, Candidate, Width, full_width, terminal_width, width_of
 
@@ -22,6 +23,8 @@ _LIST, _LIST_RECORDS = "Modules linked in:", 24
 _NAMES = re.compile(r"(?: [\w-]+(?:\([A-Z]+[+-]?\))?){3,}$")
 # Mailers wrap at no less than this.
 _NARROW = 60
+# And leave no shorter line above a long word.
+_NARROWEST = 48
 # How many candidates, and how many rows, are looked at to judge a block.
 _TELLING, _SAMPLE = 200, 4000
 
@@ -85,7 +88,7 @@ _PROGRAM = re.compile(r"[a-z][\w.-]{1,31}\[\d{1,7}\]: |[-=*]{10,60} ?\w{3,20} ?[
 def _candidates(scan: Scan, first: int, last: int, lengths: _Lengths, links: dict[int, Link]) -> Iterator[Candidate]:
     """Rows that may continue the row above; those that do so for certain go into `links` at once."""
     kinds = scan.kinds
-    record, pieces, margin = "", 0, 0
+    record, pieces, margin, again = "", 0, 0, False
     before: Candidate | None = None
     for match in _FOLLOWS.finditer(kinds, first - 1, last):
         number = match.start() + 1
@@ -106,7 +109,7 @@ def _candidates(scan: Scan, first: int, last: int, lengths: _Lengths, links: dic
             # dmesg puts the further lines of one printk record right below its first, prefix left blank.
             continue
         if kinds[number - 2] == KERNEL or before is None or before.number != number - 1 or not before.paired:
-            record, pieces = upper[prefix.end :] if prefix else upper, 0
+            record, pieces, again = upper[prefix.end :] if prefix else upper, 0, False
             if _NAMES.match(record) and _in_list(scan, first, number - 2):
                 record = f"{_LIST}{record}"
         pieces += 1
@@ -117,8 +120,10 @@ def _candidates(scan: Scan, first: int, last: int, lengths: _Lengths, links: dic
         if pair == "module names" and (
             len(upper) + first_word < _NARROW or lengths.share_longer(len(upper) + SLACK) > LONG_SHARE
         ):
-            # Any word could be a module's name: only a line that had no room for it can go on with it.
-            pair = None
+            # Any word could be a module's name: only a line that had no room for it can go on with it, or one that
+            # is what a mailer left of a terminal's row.
+            again = pieces > 1 and is_row_of_names(text, _NARROWEST, again)
+            pair = pair if again else None
         padding = lost_padding(upper) if kinds[number - 2] == KERNEL else 0
         whole = len(clean(scan.lines.text(number - 1))) if scan.quoted else len(upper)
         before = Candidate(
