@@ -32,7 +32,7 @@ from kvmlab.report.stack import StackLine
 from kvmlab.text.span import Span, hull
 
 _DECIMAL_FIELDS = frozenset(
-    {"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die", "jiffies"}
+    {"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die", "jiffies", "mapcount"}
 )
 _OF_REGISTERS = frozenset({Part.REGISTERS, Part.CODE})
 # Asked for at every line: Python 3.11 takes longer to look a member up than to compare it.

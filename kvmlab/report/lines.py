@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from kvmlab.report import cpu_line, modules, page_dump, page_owner, registers, stack, titles
+from kvmlab.report import cpu_line, modules, page_dump, page_fields, page_owner, registers, stack, titles
 from kvmlab.report.details import match_detail
 from kvmlab.text.record import Record
 
@@ -148,6 +148,7 @@ _BEGINS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
         ("aops:", "mapping->", "failed to read mapping", "invalid mapping:"),
         lambda text, record: _found(Part.ADDRESS_SPACE, page_dump.match_address_space(text)),
     ),
+    (page_fields.BEGINS, lambda text, record: _found(Part.PAGE_REST, page_fields.match_page_field(text))),
     (("page does not match folio",), lambda text, record: (Part.NOTE, text) if page_dump.match_note(text) else None),
     (
         ("page ", "page_owner", "Page has been", "There is not page"),

@@ -189,7 +189,7 @@ class _Stream:
                 splat.title, splat.found, splat.kind = row, found, row.kind
             elif splat.kind is Kind.OTHER and row.kind in _SAYS_MORE:
                 splat.kind = row.kind
-            behind = splat.had_trace
+            behind = splat.had_trace or (splat.title is not None and splat.title.dies)
             splat.add(line)
             if row.late or behind:
                 splat.reopen()

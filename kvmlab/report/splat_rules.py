@@ -113,6 +113,8 @@ def continues(splat: OpenSplat, row: Title) -> bool:
             # parisc prints the call trace first, and then what happened.
             return splat.lines[0].part is Part.TRACE and not splat.pending
         return may_be_cut_here(splat) and Kind.PAGE_DUMP in row.after
+    if splat.title.dies and row.kind is Kind.OOPS and not row.weak:
+        return not splat.had_trace
     return splat.kind in row.after and (row.late or splat.in_title or splat.in_text)
 
 

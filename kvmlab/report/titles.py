@@ -39,6 +39,7 @@ class Title:
         page: whether a page dump belongs to it: `before` its trace, `after` it too, or None.
         after: kinds of a report whose title lines this one continues, without being a report of its own.
         late: it continues such a report even behind its call trace.
+        dies: the line of the death (`Internal error: ..`) belongs to it, behind the registers that it may print itself.
         needs: parts that this kind always prints; what the text lacks of them is named in `Report.missing`.
     """
 
@@ -58,6 +59,7 @@ class Title:
     page: str | None = None
     after: frozenset[Kind] = frozenset()
     late: bool = False
+    dies: bool = False
     needs: tuple[str, ...] = ()
     regex: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
