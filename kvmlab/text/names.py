@@ -9,6 +9,10 @@ from collections.abc import Iterable, Sequence
 _HEX = re.compile(r"[0-9a-f]+$")
 # No word begins so; `-22` may be one, unless it goes on from a number.
 _TORN, _TORN_NUMBER = re.compile(r"[~,.)+]\S|-[A-Za-z]\w|:\w"), re.compile(r"-\d")
+# Where kernels always print a blank; a line feed stands for the break.
+_ALWAYS_APART = re.compile(
+    r"[,)]\n(?:pid|tgid|ts|free_ts) |\b(?:order|pid|tgid|ts|free_ts)\n\d|gfp_mask\n0x|tgid \d+\n\("
+)
 
 
 class Names:
@@ -80,7 +84,7 @@ def half_word(text: str, piece: str) -> bool:
 
 
 def whole_words(text: str, piece: str) -> bool:
-    """Whether a hex dump was cut between two of its words.
+    """Whether a line was cut between two words: of a hex dump, or where kernels always print a blank.
 
     Args:
         text: what stands before the break.
@@ -88,7 +92,11 @@ def whole_words(text: str, piece: str) -> bool:
 
     >>> whole_words("raw: dead000000000100 dead000000000122", "0000000000000000"), whole_words("12 34", "56")
     (True, False)
+    >>> whole_words("pid 7, ts", "54871263000"), whole_words("gfp_mask 0x0(),", "pid 7")
+    (True, True)
     """
+    if _ALWAYS_APART.search(f"{text[-24:]}\n{piece[:12]}"):
+        return True
     words, first = text.split()[-2:], piece.split(None, 1)[:1]
     return (
         len(words + first) == 3

@@ -30,6 +30,7 @@ class Pair:
 _HEX = r"[0-9a-f]"
 _MODULE = r"[\w-]+(?:\([A-Z]+[+-]?\))?"
 _RELEASE = r"\d+\.\d+(?:\S*(?: .*)?#\d|\.\d+\S*\s*$)"
+_OWNER = r"page(?:_owner|(?: last| allocated| free)?(?: |$))"
 
 PAIRS: tuple[Pair, ...] = (
     Pair(
@@ -61,6 +62,23 @@ PAIRS: tuple[Pair, ...] = (
         rf"^(?!.*(?:raw|head):(?: {_HEX}{{16}}){{4}}$).*{_HEX}{{8,16}}$",
         rf"{_HEX}{{4,16}}(?: {_HEX}{{8,16}})*\s*$",
         ("raw: 0017ffffc0040001 dead000000000100 dead000000000122", "0000000000000000"),
+    ),
+    Pair(
+        "page_owner",
+        _OWNER,
+        r"[\w,(|)]$",
+        r"(?:(?:tracks the |the page |page |as )*(?:allocated|freed)$|(?:last |allocated |via )*order \d"
+        r"|\d{1,2}, migratetype|migratetype \w|\w{1,20}, gfp_mask|gfp_mask 0x|0x[0-9a-f]{1,16}\([A-Z_|]*"
+        r"|[A-Z_|][A-Z0-9_|]*\)(?:,|$)|,? ?pid \d|tgid \d|\(.{1,20}\)(?:,|$)|[\w./:-]{1,19}\),|(?:free_)?ts \d"
+        r"|(?:last )?free pid|\d{1,20},? (?:tgid|ts|free_ts|pid|\(|stack)|(?:stack )?trace:$)",
+        ("page last allocated via order 0, migratetype Movable, gfp_mask", "0x1100cca(GFP_HIGHUSER_MOVABLE), pid 7"),
+    ),
+    Pair(
+        "page_owner",
+        _OWNER,
+        r"(?:order|migratetype|pid|tgid|ts|free_ts|via|last)$",
+        r"(?:\d{1,20},?|\w{1,20},?)$",
+        ("page last allocated via order 0, migratetype Movable, gfp_mask 0x0(), pid 1, ts", "54871263000"),
     ),
     Pair(
         "flags",
