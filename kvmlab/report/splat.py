@@ -11,6 +11,7 @@ from kvmlab.report.open_splat import OpenSplat, Splat
 from kvmlab.report.records import Kind
 from kvmlab.report.rest import read_rest, rejoined
 from kvmlab.report.splat_rules import (
+    WALL,
     accepts,
     belongs,
     continues,
@@ -22,8 +23,6 @@ from kvmlab.report.splat_rules import (
 )
 from kvmlab.text.record import Record, Role
 
-# How the name of the prefix of a broadcast begins (`kvmlab.text.prefix_rows`).
-_WALL = "wall"
 # Members that are asked for at every line: Python 3.11 takes longer to look one up than to compare it.
 _LOG, _TITLE, _CUT_HERE, _RULE, _BLANK, _STACK, _REPEAT = (
     Role.LOG, Part.TITLE, Part.CUT_HERE, Part.RULE, Part.BLANK, Part.STACK, Part.REPEAT
@@ -57,9 +56,9 @@ def find_splats(records: Iterable[Record], order: Sequence[int] | None = None) -
     rows = enumerate(records) if order is None else _in_order(records, order)
     for index, record in rows:
         caller = record.caller
-        if record.prefix is not None and record.prefix.startswith(_WALL):
+        if record.prefix is not None and record.prefix.startswith(WALL):
             # A copy of a line for the terminals, printed into whatever stands there.
-            streams.setdefault(_WALL, _Stream(None, done)).feed(index, record)
+            streams.setdefault(WALL, _Stream(None, done)).feed(index, record)
         else:
             if caller is not None and record.role is Role.LOG:
                 found = streams.get(caller)
@@ -165,6 +164,9 @@ class _Stream:
         if self.open is not None and Part.CPU not in self.open.seen:
             self.waiting.put(self.open)
             self.open = None
+        elif self.open is not None and not self.open.had_trace:
+            # Both traces are still to come, and nothing will tell which entry is whose.
+            splat.mixed = self.open.mixed = True
         self.close()
         self.open = splat
 
@@ -183,7 +185,7 @@ class _Stream:
     def _title(self, line: Line) -> None:
         row, found = line.data
         splat = self.open
-        if splat is not None and continues(splat, row):
+        if splat is not None and continues(splat, row, found):
             told = splat.kind is Kind.WARNING and row.kind in _SPEAKS_FOR_WARNING
             if told or (splat.title is None and not row.late):
                 splat.title, splat.found, splat.kind = row, found, row.kind

@@ -6,6 +6,7 @@ import pytest
 
 from kvmlab.report.log import read_log
 from kvmlab.report.records import Kind, Report
+from kvmlab.text.span import DamageKind
 from tests.report.equal import check
 
 TIMES = pytest.mark.parametrize("timed", [False, True])
@@ -178,3 +179,32 @@ def test_bad_entries_of_page_tables(timed: bool) -> None:
         ("arch/arm/mm/fault.c", 12, "pgd", None, "0400051c"),
         ("/build/fizz/mm/memory.c", 97, "pud", "ffff810000000000", "8000000000000063"),
     ]
+
+
+HEADLESS = """\
+page:c0de8000 refcount:0 mapcount:0 mapping:00000000 index:0x0 pfn:0x2000
+flags: 0x0()
+raw: 00000000 00000100 00000122 00000000 00000000 00000000 ffffffff 00000000
+page dumped because: VM_BUG_ON_PAGE(page_ref_count(page) == 0)
+------------[ cut here ]------------
+kernel BUG at include/linux/mm.h:770!
+Internal error: Oops - BUG: 0 [#1] SMP ARM
+CPU: 0 PID: 1 Comm: fizz Not tainted 5.9.0 #1
+PC is at fizz_put+0x10/0x20
+pc : [<c0100000>]    lr : [<c0100000>]    psr: 60000013
+Process fizz (pid: 1, stack limit = 0x(ptrval))
+[<c0100000>] (fizz_put) from [<c0200000>] (fizz_free+0x20/0x30)
+---[ end trace 0000000000000000 ]---
+"""
+
+
+@TIMES
+@pytest.mark.parametrize("lost", [0, 1, 2, 3])
+def test_a_page_dump_without_its_first_lines_is_of_the_bug_behind_it(lost: int, timed: bool) -> None:
+    rows = HEADLESS.splitlines(keepends=True)[lost:]
+    (report,) = reports("".join(rows), timed)
+    assert (report.kind, report.span.last_line) == (Kind.BUG, len(rows))
+    assert report.page is not None
+    assert report.page.reason == "VM_BUG_ON_PAGE(page_ref_count(page) == 0)"
+    cut = [damage.kind for damage in report.damage]
+    assert cut == ([DamageKind.TRUNCATED_HEAD] if lost else [])
