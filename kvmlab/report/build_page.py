@@ -6,7 +6,8 @@ from typing import Any
 
 from kvmlab.report.build_trace import to_frame
 from kvmlab.report.lines import Line, Part
-from kvmlab.report.page_dump import PageLine, match_flags
+from kvmlab.report.page_dump import PageLine
+from kvmlab.report.page_flag_lines import match_flags
 from kvmlab.report.page_owner import OwnerLine, Section
 from kvmlab.report.records import (
     AddressSpaceLine,

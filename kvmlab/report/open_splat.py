@@ -9,7 +9,7 @@ from functools import lru_cache
 from kvmlab.report.details import Detail
 from kvmlab.report.lines import PAGE_PARTS, Line, Part
 from kvmlab.report.records import Kind
-from kvmlab.report.stack import Entry, StackLine
+from kvmlab.report.stack_items import Entry, StackLine
 from kvmlab.report.titles import Title
 from kvmlab.text.record import Role
 

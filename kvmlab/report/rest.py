@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from kvmlab.report import cpu_line, modules, page_dump
+from kvmlab.report import cpu_line, modules, page_dump, page_flag_lines
 from kvmlab.report.lines import ADDRESS_ALONE, FLAGS_ALONE, HEX_ROW, Line, Part
 from kvmlab.report.open_splat import OpenSplat
 from kvmlab.report.records import CpuLine
 from kvmlab.report.registers import RegisterLine
 from kvmlab.report.rejoin import join_cpu_line, join_hardware
-from kvmlab.report.stack import Entry, StackLine, match_stack_line
+from kvmlab.report.stack import match_stack_line
+from kvmlab.report.stack_items import Entry, StackLine
 
 _PFN_ALONE = re.compile(r"pfn:(?P<pfn>[0-9a-f]{1,16})")
 _BIOS_ALONE = re.compile(r"BIOS \S.*")
@@ -72,7 +73,7 @@ def _read(splat: OpenSplat, line: Line, last: Line, text: str) -> None:
     elif last.part in (Part.PAGE, Part.PAGE_REST) and (mapping := page_dump.match_address_space(text)) is not None:
         line.part, line.data = Part.ADDRESS_SPACE, mapping
     elif last.part is Part.FLAGS and last.data is None:
-        if (flags := page_dump.match_flags(text, line.record.span, bare=True)) is not None:
+        if (flags := page_flag_lines.match_flags(text, line.record.span, bare=True)) is not None:
             line.part, line.data = Part.FLAGS, flags
     elif last.part is Part.BAD_FLAGS and line.part is Part.FLAGS and not FLAGS_ALONE.fullmatch(text):
         line.part = Part.FLAGS
