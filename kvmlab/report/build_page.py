@@ -81,8 +81,8 @@ class PageBuilder:
             if data.poisoned:
                 self._notes.append(line.record.text.strip())
         elif part is Part.PAGE_REST:
-            for key, value in data.items():
-                self._fields.setdefault(key, value)
+            # The rest of a line says again what a break had cut.
+            self._fields.update(data)
             self._line_span = span if self._line_span is None else self._line_span | span
         elif part is Part.HEAD:
             self._head = HeadLine(data, span)

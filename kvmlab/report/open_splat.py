@@ -17,7 +17,7 @@ from kvmlab.text.record import Role
 BOTTOM = re.compile(
     r"entry_SYSCALL\w*|entry_SYSENTER\w*|entry_INT80\w*|ret_from_fork\w*|ret_from_kernel_\w+|kernel_thread_helper|"
     r"system_call_fastpath|sysenter_\w+|el0\w*_sync|ret_fast_syscall|ret_from_syscall|secondary_startup\w*|"
-    r"x86_64_start_kernel|start_secondary|work_notifysig|int_signal|_syscall_return|syscall_common|handle_syscall|"
+    r"x86_64_start_(?:kernel|reservations)|start_secondary|work_notifysig|int_signal|_syscall_return|syscall_common|handle_syscall|"
     r"asm_exc_page_fault|page_fault|error_code|start_kernel|ret_from_exception|system_call\w*|kernel_thread_starter|"
     r"_new_vmalloc_restore_context_a0|gs_change|kernel_init_thread|__irq_usr|el0_da|__dabt_usr"
 )

@@ -9,7 +9,7 @@ from kvmlab.report.interleave import Waiting
 from kvmlab.report.lines import LINE_LENGTH, Line, Part, classify
 from kvmlab.report.open_splat import OpenSplat, Splat
 from kvmlab.report.records import Kind
-from kvmlab.report.rest import read_rest, rejoined
+from kvmlab.report.rest import read_rest, rejoined, rest_of_page
 from kvmlab.report.splat_rules import (
     WALL,
     accepts,
@@ -35,6 +35,8 @@ _SPEAKS_FOR_WARNING = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT, Kind.SOFT_
 _SAYS_MORE = frozenset({Kind.BUG, Kind.OOPS, Kind.WARNING})
 # How many records of others may stand in a row inside a report, and inside one that has free text of its own.
 FOREIGN_LIMIT = 40
+# How many of them between the bottom of a stack and what is below it.
+_BETWEEN = 3
 FOREIGN_LIMIT_TALKING = 200
 
 
@@ -96,6 +98,8 @@ class _Stream:
                 detail = match_detail(text)
                 if (joined := rejoined(self.open, text)) is not None:
                     self.open.add(Line(index, record, self.open.last.part, joined, rest=True))
+                elif fields := rest_of_page(self.open, text):
+                    self.open.add(Line(index, record, Part.PAGE_REST, fields, rest=True))
                 elif detail is not None and belongs(self.open, detail):
                     self.open.add(Line(index, record, Part.DETAIL, detail))
                 else:
@@ -237,5 +241,7 @@ class _Stream:
             return
         splat.interrupt(line)
         over = splat.closed_trace and not (splat.talks and not splat.ended) and not may_go_on(splat)
+        # Below the bottom of a stack one or two entries more may stand, and the registers of a program.
+        over = over and (splat.sealed or not splat.bottomed or len(splat.pending) > _BETWEEN)
         if over or len(splat.pending) > (FOREIGN_LIMIT_TALKING if splat.talks and not splat.ruled else FOREIGN_LIMIT):
             self.close()

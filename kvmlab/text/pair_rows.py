@@ -102,6 +102,27 @@ PAIRS: tuple[Pair, ...] = (
         ("BUG: Bad page state in process modprobe", "pfn:be453"),
     ),
     Pair(
+        "title of a page map",
+        r"BUG: Bad page map in process",
+        r"\bpte:[0-9a-f]{1,16}$",
+        r"pmd:[0-9a-f]{1,16}\s*$",
+        ("BUG: Bad page map in process fizz  pte:06e7703e", "pmd:0583f067"),
+    ),
+    Pair(
+        "oom-killer",
+        r"\S.{0,30} invoked oom-killer:",
+        r"(?:,|killer:)$",
+        r"(?:gfp_mask|nodemask|order|oom_score_adj|oom_adj)=",
+        ("fizz invoked oom-killer: gfp_mask=0x140cca(GFP_KERNEL), order=0,", "oom_score_adj=0"),
+    ),
+    Pair(
+        "title of 2.6.15",
+        r"Bad page state at ",
+        r"\(in process '[^)]*$|\(in(?: process)?$|[\w.]$",
+        r"(?:(?:\(in )?process )?(?:.{0,20}', )?(?:page )?[0-9a-f]{8,16}\)\s*$",
+        ("Bad page state at free_hot_cold_page (in process 'X', page", "c12b9be0)"),
+    ),
+    Pair(
         "release",
         r"(?:CPU|Pid|PID): \d+",
         r"(?:Tainted: [A-Z ]+|Not tainted)$",

@@ -27,6 +27,8 @@ _NARROW = 60
 _NARROWEST = 48
 # How many candidates, and how many rows, are looked at to judge a block.
 _TELLING, _SAMPLE = 200, 4000
+# The share of messages that end in a blank by which blanks are known to be at the end of all.
+_PADDED = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def plan_joins(scan: Scan, first: int, last: int, *, mail: bool) -> Plan:
         loose = [c for c in candidates if kinds[c.number - 1] == PLAIN]
         width = full_width(loose, lengths.longest, _apart(scan, loose))
     width = width or width_of(telling, lengths.longest, _apart(scan, telling), lengths.share_longer)
-    flowed = sum(c.above_blank for c in candidates) >= 3
+    flowed = sum(c.above_blank for c in candidates) >= 3 and not lengths.padded()
     for c in candidates:
         # What stands below a line that is no log text is none either.
         if prefixed and kinds[c.number - 2] == PLAIN and c.number - 1 not in links:
@@ -161,6 +163,13 @@ class _Lengths:
             kinds = self._scan.kinds
             self._sample = sorted(len(self._scan.content(n)) for n in rows if kinds[n - 1] in (KERNEL, SHAPE, PLAIN))
         return 1 - bisect_right(self._sample, width) / max(1, len(self._sample))
+
+    def padded(self) -> bool:
+        """Whether blanks stand at the end of most rows that another message follows, so that they mark nothing."""
+        kinds, begins = self._scan.kinds, (KERNEL, SHAPE)
+        rows = range(self._first, min(self._last, self._first + _SAMPLE))
+        whole = [n for n in rows if kinds[n - 1] in begins and kinds[n] in begins]
+        return sum(self._scan.content(n).endswith(" ") for n in whole) > _PADDED * len(whole)
 
     def longest(self, whole: bool) -> int:
         """Length of the longest row, with (True) or without quote marks."""
