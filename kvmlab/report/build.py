@@ -8,6 +8,7 @@ from typing import Any
 
 from kvmlab.kernel.bad_page_reasons import Stage, reasons
 from kvmlab.report import registers
+from kvmlab.report.build_missing import missing_parts
 from kvmlab.report.build_page import PageBuilder
 from kvmlab.report.build_task import (
     cpu_number,
@@ -26,20 +27,19 @@ from kvmlab.report.lines import PAGE_PARTS, Line, Part
 from kvmlab.report.modules import match_modules, parse_modules
 from kvmlab.report.numbers import decimal_number, hex_number
 from kvmlab.report.open_splat import Splat
-from kvmlab.report.records import CallTrace, CpuLine, Hardware, Kind, Registers, Report
-from kvmlab.report.report_damage import open_stacks, report_damage
-from kvmlab.report.stack import StackLine
+from kvmlab.report.records import CallTrace, CpuLine, Hardware, Kind, Report
+from kvmlab.report.report_damage import report_damage
+from kvmlab.report.stack_items import StackLine
 from kvmlab.text.span import Span, hull
 
 _DECIMAL_FIELDS = frozenset(
-    {"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die", "jiffies"}
+    {"messages", "val", "line", "cpu", "pid", "seconds", "order", "reporter", "idx", "die", "jiffies", "mapcount"}
 )
 _OF_REGISTERS = frozenset({Part.REGISTERS, Part.CODE})
 # Asked for at every line: Python 3.11 takes longer to look a member up than to compare it.
 _STACK = Part.STACK
 _CALLERS = "Caller"
 _WITHIN_REGISTERS = frozenset({"decoded_code", "hung_task_note", "powerpc_task"})
-_USER_REGISTERS = "user-mode RIP, Code, RSP and register lines"
 
 
 @dataclass(slots=True)
@@ -131,7 +131,7 @@ class _Builder:
             code=self.code[0] if self.code else None,
             end_trace=self.end,
             fields=self.fields,
-            missing=self._missing(own, blocks),
+            missing=missing_parts(self.splat, own, blocks, self.page.began, self.cpu is not None, self.end is not None),
             damage=(),
             rule=None if self.splat.title is None else self.splat.title.name,
             caller=self.splat.caller,
@@ -292,40 +292,11 @@ class _Builder:
             else None
         )
 
-    def _untraced(self, trace: CallTrace | None, blocks: list[Registers]) -> bool:
-        """Whether a whole report has no entries: riscv to 5.16 prints none, others none that they do not find."""
-        return self.end is not None and bool(blocks) and (trace is not None or blocks[0].arch == "riscv")
-
-    def _missing(self, trace: CallTrace | None, blocks: list[Registers]) -> tuple[str, ...]:
-        missing = []
-        title = self.splat.title
-        needs = () if title is None else title.needs
-        if "page dump" in needs and not self.page.began:
-            missing.append("page dump")
-        if "CPU line" in needs and self.cpu is None:
-            missing.append("CPU line")
-        traced = trace is not None and bool(trace.frames)
-        if "call trace" in needs and not traced and not (_in_user_mode(blocks) or self._untraced(trace, blocks)):
-            missing.append("call trace")
-        missing += [f"</{stack}> marker" for stack in reversed(open_stacks(self.splat, trace))]
-        last = trace.frames[-1].function if trace is not None and trace.frames else ""
-        # Kernels that print the address of each entry (to 4.9) print no registers behind it.
-        # Sanitizers print entries that they kept, without a header and without registers.
-        new = trace is not None and trace.header is not None and bool(trace.frames) and trace.frames[-1].address is None
-        if new and last.startswith("entry_SYSCALL_64") and not any(block.mode == "user" for block in blocks):
-            missing.append(f"{_USER_REGISTERS} that follow {last}")
-        return tuple(missing)
-
 
 @cache
 def _bad_page_reasons() -> frozenset[str]:
     """The reasons that only `bad_page()` gives."""
     return frozenset(reason.text for reason in reasons() if reason.stage is not Stage.DUMP)
-
-
-def _in_user_mode(blocks: list[Registers]) -> bool:
-    """Whether the registers are those of a program: a kernel that stops one prints no call trace."""
-    return bool(blocks) and all(block.mode == "user" for block in blocks)
 
 
 def _again(block: _Block, line: registers.RegisterLine) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 
 from kvmlab.report.build_trace import to_frame
 from kvmlab.report.lines import Line, Part
-from kvmlab.report.page_dump import PageLine, match_flags
+from kvmlab.report.page_dump import PageLine
+from kvmlab.report.page_flag_lines import match_flags
 from kvmlab.report.page_owner import OwnerLine, Section
 from kvmlab.report.records import (
     AddressSpaceLine,
@@ -80,8 +81,8 @@ class PageBuilder:
             if data.poisoned:
                 self._notes.append(line.record.text.strip())
         elif part is Part.PAGE_REST:
-            for key, value in data.items():
-                self._fields.setdefault(key, value)
+            # The rest of a line says again what a break had cut.
+            self._fields.update(data)
             self._line_span = span if self._line_span is None else self._line_span | span
         elif part is Part.HEAD:
             self._head = HeadLine(data, span)

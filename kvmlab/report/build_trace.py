@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from kvmlab.report.lines import Line
 from kvmlab.report.records import CallTrace, Frame, StackMarker
-from kvmlab.report.stack import Entry, StackLine
+from kvmlab.report.stack_items import Entry, StackLine
 from kvmlab.text.span import Span
 
 

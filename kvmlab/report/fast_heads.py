@@ -18,7 +18,7 @@ NO, YES, EXACTLY = range(3)
 # How messages begin that are parts of a report without being titles.
 _BEGINS = (
     "page:", "page_type:", "page dumped because:", "page does not match", "page ", "page_owner", "pages's memcg:",
-    "page->mem_cgroup:", "Page has been", "There is not page", "head:", "raw:", "flags:", "anon flags:", "ksm flags:",
+    "page->", "Page has been", "There is not page", "head:", "raw:", "flags:", "anon flags:", "ksm flags:",
     "page flags:", "bad because of", "memcg:", "aops:", "mapping->", "failed to read mapping", "invalid mapping:",
     "Modules linked in:", "Unloaded tainted modules:", "CPU: ", "Pid: ", "Tainted: ", "Hardware name:", "Workqueue:",
     "Stopper:", "Sched_ext:", "Cpu ", "Trace:", "Stack Trace:", "Call Trace:", "Call trace:", "Backtrace:", "---[ end ",

@@ -30,7 +30,7 @@ from kvmlab.report.fast_meaning import (
 from kvmlab.report.lines import LINE_LENGTH, Part, classify
 from kvmlab.report.modules import is_continuation
 from kvmlab.report.open_splat import BOTTOM
-from kvmlab.report.stack import StackLine
+from kvmlab.report.stack_items import StackLine
 from kvmlab.text.prefix import match_prefix
 from kvmlab.text.record import Record, Role
 from kvmlab.text.span import Span

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from kvmlab.text.clean import COPY_MODE
 from kvmlab.text.prefix import HOT, STAMP, match_prefix
 
 # Longest prefix that is matched as a template.
@@ -80,8 +81,10 @@ def alike(message: bytes) -> bytes:
 
 
 def plain(line: bytes) -> str | None:
-    """The characters of a line that holds nothing but plain ones."""
-    return line.decode("ascii") if _PLAIN.issuperset(line) else None
+    """The characters of a line that holds nothing but plain ones, and no mark of a terminal."""
+    if not _PLAIN.issuperset(line) or (line.endswith((b"]", b"] ")) and COPY_MODE.search(line)):
+        return None
+    return line.decode("ascii")
 
 
 def behind(line: bytes, length: int) -> str | None:

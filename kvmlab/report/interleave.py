@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from kvmlab.report.details import Detail
 from kvmlab.report.lines import Line, Part
 from kvmlab.report.numbers import hex_number
 from kvmlab.report.open_splat import OpenSplat
@@ -22,11 +23,15 @@ _RANKS = {
     Part.PAGE: 1, Part.HEAD: 2, Part.MEMCG: 2, Part.ADDRESS_SPACE: 2, Part.FLAGS: 3, Part.PAGE_TYPE: 4, Part.WORDS: 5,
     Part.REASON: 6, Part.BAD_FLAGS: 7, Part.MODULES: 9, Part.CPU: 10,
 }  # fmt: skip
+# Where the lines stand that name the mapping of a bad page map, behind the reason.
+_MAPPING, _MAPPING_RANK = "bad_page_map_vma", 8
 _AGAIN = frozenset({Part.HEAD, Part.MEMCG, Part.ADDRESS_SPACE})
 # Parts that no report leaves out, and lines that name the report that they are of.
 _NEEDED = (_RANKS[Part.PAGE], _RANKS[Part.FLAGS], _RANKS[Part.REASON])
 _NAMES = frozenset({Part.PAGE, Part.CPU})
 _ROWS = 2
+# A smaller pfn may stand in an entry by chance.
+_TELLING_PFN = 1 << 12
 
 
 @dataclass(slots=True)
@@ -62,7 +67,7 @@ class Waiting:
             current: the report that the line before was of, None if it has ended.
             line: the line.
         """
-        rank = _RANKS.get(line.part)
+        rank = _rank(line)
         if rank is None or line.rest:
             return None
         able = sorted(
@@ -72,7 +77,7 @@ class Waiting:
             return None
         mine = current if current is not None and _may_take(current, line, rank) else None
         if line.part in _NAMES:
-            if mine is not None or not _named(able[0], line):
+            if not _named(able[0], line) or (mine is not None and _named(mine, line) is not None):
                 return None
         elif self.broken or (mine is None and _named(able[0], line)):
             if mine is not None and _turn(mine, line, rank) < _turn(able[0], line, rank):
@@ -112,7 +117,7 @@ def _may_take(splat: OpenSplat, line: Line, rank: int) -> bool:
     """Whether a line is one that the report has not had yet, and that is not of another page or task."""
     done = _progress(splat)
     rows = sum(held.part is Part.WORDS for held in splat.lines)
-    again = line.part in _AGAIN or (line.part is Part.WORDS and rows < _ROWS)
+    again = line.part in _AGAIN or rank == _MAPPING_RANK or (line.part is Part.WORDS and rows < _ROWS)
     return (rank > done or (again and rank == done)) and _named(splat, line) is not False
 
 
@@ -121,6 +126,9 @@ def _named(splat: OpenSplat, line: Line) -> bool | None:
     found = {} if splat.found is None else splat.found.groupdict()
     if line.part is Part.PAGE:
         shown, said = line.data.fields.get("pfn"), hex_number(found.get("pfn") or "")
+        if shown is not None and said is None and shown >= _TELLING_PFN:
+            # Nearly everywhere the digits of the pfn stand within those of the entry.
+            return f"{shown:x}" in (found.get("entry") or "") or None
         return None if shown is None or said is None else shown == said
     if line.part is Part.WORDS:
         flags = next((held.data for held in splat.lines if held.part is Part.FLAGS and held.data is not None), None)
@@ -132,8 +140,15 @@ def _named(splat: OpenSplat, line: Line) -> bool | None:
     return None
 
 
+def _rank(line: Line) -> int | None:
+    if isinstance(line.data, Detail) and line.data.name == _MAPPING:
+        return _MAPPING_RANK
+    return _RANKS.get(line.part)
+
+
 def _progress(splat: OpenSplat) -> int:
-    return max((_RANKS.get(part, 0) for part in splat.seen), default=0)
+    done = max((_RANKS.get(part, 0) for part in splat.seen), default=0)
+    return max(done, _rank(splat.last) or 0) if splat.lines else done
 
 
 def _turn(splat: OpenSplat, line: Line, rank: int) -> tuple[bool, int, int, int]:

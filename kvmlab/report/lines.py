@@ -9,7 +9,17 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from kvmlab.report import cpu_line, modules, page_dump, page_owner, registers, stack, titles
+from kvmlab.report import (
+    cpu_line,
+    modules,
+    page_dump,
+    page_fields,
+    page_flag_lines,
+    page_owner,
+    registers,
+    stack,
+    titles,
+)
 from kvmlab.report.details import match_detail
 from kvmlab.text.record import Record
 
@@ -107,7 +117,7 @@ def _read_flags(text: str, record: Record) -> tuple[Part, Any] | None:
         return Part.PAGE, page
     if FLAGS_ALONE.fullmatch(text):
         return Part.FLAGS, None
-    return _found(Part.FLAGS, page_dump.match_flags(text, record.span))
+    return _found(Part.FLAGS, page_flag_lines.match_flags(text, record.span))
 
 
 def _read_modules(text: str, record: Record) -> tuple[Part, Any] | None:
@@ -137,8 +147,8 @@ _BEGINS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
     (("head:",), _read_head),
     (("raw:",), lambda text, record: _found(Part.WORDS, page_dump.match_words(text))),
     (("flags:", "anon flags:", "ksm flags:", "page flags:"), _read_flags),
-    (("bad because of",), lambda text, record: _found(Part.BAD_FLAGS, page_dump.match_bad_flags(text))),
-    (("page_type:",), lambda text, record: _found(Part.PAGE_TYPE, page_dump.match_page_type(text, record.span))),
+    (("bad because of",), lambda text, record: _found(Part.BAD_FLAGS, page_flag_lines.match_bad_flags(text))),
+    (("page_type:",), lambda text, record: _found(Part.PAGE_TYPE, page_flag_lines.match_page_type(text, record.span))),
     (("page dumped because:",), lambda text, record: _found(Part.REASON, page_dump.match_reason(text))),
     (
         ("memcg:", "pages's memcg:", "page->mem_cgroup:"),
@@ -148,6 +158,7 @@ _BEGINS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
         ("aops:", "mapping->", "failed to read mapping", "invalid mapping:"),
         lambda text, record: _found(Part.ADDRESS_SPACE, page_dump.match_address_space(text)),
     ),
+    (page_fields.BEGINS, lambda text, record: _found(Part.PAGE_REST, page_fields.match_page_field(text))),
     (("page does not match folio",), lambda text, record: (Part.NOTE, text) if page_dump.match_note(text) else None),
     (
         ("page ", "page_owner", "Page has been", "There is not page"),

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from kvmlab.report.details import Detail
-from kvmlab.report.lines import Line, Part
+from kvmlab.report.lines import PAGE_PARTS, Line, Part
 from kvmlab.report.records import Kind
-from kvmlab.report.stack import Entry, StackLine
+from kvmlab.report.stack_items import Entry, StackLine
 from kvmlab.report.titles import Title
 from kvmlab.text.record import Role
 
@@ -17,7 +17,7 @@ from kvmlab.text.record import Role
 BOTTOM = re.compile(
     r"entry_SYSCALL\w*|entry_SYSENTER\w*|entry_INT80\w*|ret_from_fork\w*|ret_from_kernel_\w+|kernel_thread_helper|"
     r"system_call_fastpath|sysenter_\w+|el0\w*_sync|ret_fast_syscall|ret_from_syscall|secondary_startup\w*|"
-    r"x86_64_start_kernel|start_secondary|work_notifysig|int_signal|_syscall_return|syscall_common|handle_syscall|"
+    r"x86_64_start_(?:kernel|reservations)|start_secondary|work_notifysig|int_signal|_syscall_return|syscall_common|handle_syscall|"
     r"asm_exc_page_fault|page_fault|error_code|start_kernel|ret_from_exception|system_call\w*|kernel_thread_starter|"
     r"_new_vmalloc_restore_context_a0|gs_change|kernel_init_thread|__irq_usr|el0_da|__dabt_usr"
 )
@@ -58,6 +58,7 @@ class Splat:
         caller: caller id of its records.
         open_stacks: stack markers that nothing closes.
         bottomed: whether its trace reached a function that nothing lies below.
+        mixed: whether another CPU printed its call trace at the same time, so that entries may be of either.
     """
 
     title: Title | None
@@ -68,6 +69,7 @@ class Splat:
     caller: str | None
     open_stacks: tuple[str, ...]
     bottomed: bool
+    mixed: bool = False
 
 
 @dataclass(slots=True)
@@ -89,6 +91,7 @@ class OpenSplat:
         owner: whether entries belong to a page_owner stack.
         ended: whether the end marker was read.
         ruled: whether the rule below it was read, behind which only a panic is of it.
+        mixed: whether another CPU printed its call trace at the same time.
         time_ns: time of its last record.
     """
 
@@ -110,6 +113,7 @@ class OpenSplat:
     owner: bool = False
     ended: bool = False
     ruled: bool = False
+    mixed: bool = False
     time_ns: int | None = None
 
     @property
@@ -126,6 +130,11 @@ class OpenSplat:
     def in_title(self) -> bool:
         """Whether only title lines and a page dump have been read so far."""
         return self.seen.isdisjoint(_BODY)
+
+    @property
+    def headless(self) -> bool:
+        """Whether it begins within a page dump."""
+        return self.title is None and self.lines[0].part in PAGE_PARTS - {Part.PAGE}
 
     @property
     def in_text(self) -> bool:
@@ -152,7 +161,7 @@ class OpenSplat:
         """The finished splat."""
         return Splat(
             self.title, self.found, self.kind, tuple(self.lines), tuple(self.foreign), caller, tuple(self.stacks),
-            self.bottomed,
+            self.bottomed, self.mixed,
         )  # fmt: skip
 
     def reopen(self) -> None:
@@ -191,6 +200,8 @@ class OpenSplat:
                 else:
                     self.foreign.append(other)
             self.pending.clear()
+        if line.part is _TRACE and self.lines and self.last.part is _TRACE:
+            self.mixed = self.mixed or self.last.record.text == line.record.text
         self.lines.append(line)
         if not self.owner or line.part is not _STACK:
             # The stacks of page_owner are of the page dump, and not of the body that follows it.
@@ -231,6 +242,7 @@ class OpenSplat:
                     self.bottomed = self.bottomed or (item.reliable and is_bottom(item.function))
             elif item.opens:
                 self.in_trace = self.had_trace = True
+                self.mixed = self.mixed or (item.stack == "TASK" and self.stacks[-1:] == ["TASK"] and not self.talks)
                 self.stacks.append(item.stack)
                 self.closed_trace = self.sealed = False
             else:

@@ -79,7 +79,7 @@ def _fields(found: re.Match[str]) -> dict[str, str | int | tuple[str, ...]]:
         elif key == "gfp_mask":
             value = hex_number(shown)
         elif key == "gfp_names":
-            value = tuple(name for name in shown.split("|") if name)
+            value = tuple(name.strip() for name in shown.split("|") if name)
         if value is not None:
             fields[key] = value
     return fields

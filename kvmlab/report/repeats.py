@@ -21,7 +21,8 @@ def fold_repeats(reports: Sequence[Report]) -> list[Report]:
     """Puts the copies of a report together with it; what remains is numbered anew.
 
     A copy is a report with the same title, the same time (or none), and nothing that contradicts the other one.
-    A report without a time is a copy only if it is the bare title of a fuller report, or word for word the same.
+    A report without a time is a copy only if it is the bare title of a fuller report, or word for word the same;
+    of what a kernel says again and again, only the bare title of a lockup beside a lockup with a time.
 
     Args:
         reports: the reports of one source, in the order of the text.
@@ -70,7 +71,9 @@ def _same(a: Report, b: Report) -> bool:
     if a.timestamp is not None and b.timestamp is not None:
         return a.timestamp == b.timestamp and _agree(a, b)
     if a.kind in RECURS:
-        return False
+        # syslogd broadcasts the title of a lockup to all terminals, without the time that the log has.
+        bare = a if a.timestamp is None else b
+        return a.kind is Kind.SOFT_LOCKUP and a.timestamp != b.timestamp and _weight(bare) == 1
     if min(_weight(a), _weight(b)) == 1:
         return max(_weight(a), _weight(b)) > 1
     return a.timestamp is None and b.timestamp is None and facts_of(a) == facts_of(b)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from kvmlab.report.details import Detail
+from kvmlab.report.lines import PAGE_PARTS, Part
 from kvmlab.report.open_splat import Splat
 from kvmlab.report.records import CallTrace, Kind, Report
-from kvmlab.text.span import Damage, DamageKind, Span
+from kvmlab.text.span import Damage, DamageKind, Span, hull
 
 
 def report_damage(report: Report, splat: Splat) -> tuple[Damage, ...]:
@@ -19,6 +20,8 @@ def report_damage(report: Report, splat: Splat) -> tuple[Damage, ...]:
     first, last = splat.lines[0].record.span, splat.lines[-1].record.span
     if report.kind is Kind.FRAGMENT:
         damage.append(Damage(DamageKind.TRUNCATED_HEAD, first, "the report begins without its title line"))
+    elif splat.lines[0].part in PAGE_PARTS - {Part.PAGE}:
+        damage.append(Damage(DamageKind.TRUNCATED_HEAD, first, "the page dump begins without its first line"))
     if stacks := open_stacks(splat, report.call_trace):
         open_stack = stacks[-1]
         reason = f"the <{open_stack}> stack is not closed by </{open_stack}>: the end of the report is missing"
@@ -31,6 +34,10 @@ def report_damage(report: Report, splat: Splat) -> tuple[Damage, ...]:
         n = len(splat.foreign)
         many = f"{n} lines of others stand" if n > 1 else "1 line of others stands"
         damage.append(Damage(DamageKind.INTERLEAVED, span, f"{many} inside the report and {_are(n)} left out of it"))
+    if splat.mixed:
+        traced = [line.record.span for line in splat.lines if line.part in (Part.TRACE, Part.STACK)]
+        reason = "another CPU printed its call trace at the same time: entries of both may stand in either"
+        damage.append(Damage(DamageKind.INTERLEAVED, hull(traced or [first]), reason))
     # lockdep prints dots itself.
     dots = splat.title is None or not splat.title.name.startswith("lockdep")
     left_out = [line for line in splat.lines if dots and isinstance(line.data, Detail) and line.data.name == "elided"]

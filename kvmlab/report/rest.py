@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from kvmlab.report import cpu_line, modules, page_dump
+from kvmlab.report import cpu_line, modules, page_dump, page_flag_lines
 from kvmlab.report.lines import ADDRESS_ALONE, FLAGS_ALONE, HEX_ROW, Line, Part
 from kvmlab.report.open_splat import OpenSplat
 from kvmlab.report.records import CpuLine
 from kvmlab.report.registers import RegisterLine
 from kvmlab.report.rejoin import join_cpu_line, join_hardware
-from kvmlab.report.stack import Entry, StackLine, match_stack_line
+from kvmlab.report.stack import match_stack_line
+from kvmlab.report.stack_items import Entry, StackLine
 
 _PFN_ALONE = re.compile(r"pfn:(?P<pfn>[0-9a-f]{1,16})")
 _BIOS_ALONE = re.compile(r"BIOS \S.*")
@@ -18,6 +19,8 @@ _CODE_WORD = r"(?:<?[0-9a-f]{2}>?|[<(]?[0-9a-f]{8}[>)]?|X{8})"
 _CODE_REST = re.compile(rf"{_CODE_WORD}(?: {_CODE_WORD})*")
 _GPRS = re.compile(r"[0-9a-f]{16}(?: [0-9a-f]{16}){3}")
 _LAST_GPR = 12
+# What a terminal that is no narrower may leave of a field of the page line.
+_LEAST_WIDTH, _FIELD_LENGTH, _CUT_VALUE = 60, 40, re.compile(r"[a-z]*:?(?:0?x)?[0-9a-f]{0,16}")
 # Lines behind which a raw stack, or a call trace without a header, may follow.
 _BEFORE_TRACE = frozenset({Part.CPU, Part.HARDWARE, Part.TAINTED, Part.WORKQUEUE, Part.CONTEXT})
 _BEFORE_ROW = _BEFORE_TRACE | {Part.DETAIL, Part.REGISTERS}
@@ -67,12 +70,12 @@ def _read(splat: OpenSplat, line: Line, last: Line, text: str) -> None:
             line.part, line.data = Part.DETAIL, text
     elif last.part is Part.TITLE and (found := _PFN_ALONE.fullmatch(text)):
         line.part, line.data = Part.PAGE_REST, {"header_pfn": int(found["pfn"], 16)}
-    elif last.part in (Part.PAGE, Part.PAGE_REST) and (fields := page_dump.page_line_pairs(text)):
+    elif fields := rest_of_page(splat, text):
         line.part, line.data = Part.PAGE_REST, fields
     elif last.part in (Part.PAGE, Part.PAGE_REST) and (mapping := page_dump.match_address_space(text)) is not None:
         line.part, line.data = Part.ADDRESS_SPACE, mapping
     elif last.part is Part.FLAGS and last.data is None:
-        if (flags := page_dump.match_flags(text, line.record.span, bare=True)) is not None:
+        if (flags := page_flag_lines.match_flags(text, line.record.span, bare=True)) is not None:
             line.part, line.data = Part.FLAGS, flags
     elif last.part is Part.BAD_FLAGS and line.part is Part.FLAGS and not FLAGS_ALONE.fullmatch(text):
         line.part = Part.FLAGS
@@ -96,6 +99,27 @@ def _read(splat: OpenSplat, line: Line, last: Line, text: str) -> None:
         entry = match_stack_line(f"{last.record.text.strip()} {text}", True)
         if entry is not None:
             line.part, line.data = Part.STACK, entry
+
+
+def rest_of_page(splat: OpenSplat, text: str) -> dict[str, int]:
+    """The fields of the page line that ends a splat so far, with a text as the rest of it; {} if it is none.
+
+    Args:
+        splat: the splat.
+        text: the text behind it.
+    """
+    last = splat.last
+    if splat.pending or last.part not in (Part.PAGE, Part.PAGE_REST):
+        return {}
+    return _cut_field(_shown(last), text) or page_dump.page_line_pairs(text)
+
+
+def _cut_field(shown: str, text: str) -> dict[str, int]:
+    """The fields of a page line that a terminal broke within one of them: what that one is, and those behind it."""
+    head = shown[-_FIELD_LENGTH:].rsplit(None, 1)[-1]
+    if len(shown) < _LEAST_WIDTH or not _CUT_VALUE.fullmatch(text.split(None, 1)[0]):
+        return {}
+    return page_dump.page_line_pairs(head + text)
 
 
 def rejoined(splat: OpenSplat, text: str) -> str | None:

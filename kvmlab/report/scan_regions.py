@@ -6,51 +6,24 @@ from before it or behind it. All regions of a batch are one text, so that wrappi
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 
 from kvmlab.report import fast_rows as r
-from kvmlab.report.log import find_reports
 from kvmlab.report.records import Report
-from kvmlab.report.scan_text import NotPlain, Stretches
+from kvmlab.report.scan_region_reports import LONGEST, Region, reports_of
+from kvmlab.report.scan_text import Stretches
 from kvmlab.report.splat import FOREIGN_LIMIT_TALKING
 from kvmlab.report.splat_rules import GAP_NS, NMI_NS, NMI_SENT
-from kvmlab.text.prefix import HOT_BYTES, match_prefix
-from kvmlab.text.reader import read_text
-from kvmlab.text.record import Record
-from kvmlab.text.source import open_source
-from kvmlab.text.span import Span
+from kvmlab.text.prefix import HOT_BYTES
 
 # Bytes of regions that the tolerant parser reads at a time.
 BATCH = 4 << 20
-# A region that becomes longer than this is cut: what is in it is no report, or too many to be judged together.
-LONGEST = 1 << 20
 # Lines without a prefix beyond this number are taken for the noise of a console, unless they look like a report's.
 MAX_LOOSE = 50_000
 _TITLE = b"BUG: Bad page state in process "
 _NMI_SENT = NMI_SENT.encode()
 # Longer than a line that says so.
 _TAIL = 400
-_QUOTED = re.compile(rb"(?m)^ ?>")
-
-
-@dataclass(slots=True)
-class Region:
-    """A stretch of the text: its place and its lines, counted from 1; the time of its last mark; its bytes, if held.
-
-    Args:
-        bound: beyond how many bytes it is cut.
-    """
-
-    start: int
-    stop: int
-    line: int
-    lines: int
-    last_us: int
-    data: bytes | None = None
-    bound: int = LONGEST
 
 
 class Regions:
@@ -245,60 +218,6 @@ class Regions:
             yield from self._reports(regions)
 
     def _reports(self, regions: list[Region]) -> Iterator[Report]:
-        """What the tolerant parser finds in regions that are one text for it."""
-        pieces: list[bytes] = []
-        # Where each region begins in the batch: byte, line, and what to add to a line number of the batch.
-        starts: list[int] = []
-        moves: list[int] = []
-        skipped: list[int] = []
-        at, line = 0, 1
-        for region in regions:
-            data = self.text.read(region.start, region.stop) if region.data is None else region.data
-            if not data.endswith(b"\n"):
-                data += b"\n"
-            before = _line_to_stand_before(data) if region.start else b""
-            starts.append(at)
-            moves.append(region.line - line - bool(before))
-            skipped.append(line if before else 0)
-            pieces.append(before + data)
-            at += len(pieces[-1])
-            line += pieces[-1].count(b"\n")
-        whole = b"".join(pieces)
-        self.read_bytes += len(whole)
-        if _QUOTED.search(whole):
-            raise NotPlain
-        text = read_text(open_source(whole, limit=len(whole) + 1))
-        if text.mails or text.parts or len(text.encoding) == 0 or text.n_lines != line - 1:
-            raise NotPlain
-        for k, records in _by_region(text.records, starts):
-            for report in find_reports(records)[0]:
-                if skipped[k] and report.span.first_line == skipped[k]:
-                    continue
-                yield _moved(report, moves[k])
-
-
-def _line_to_stand_before(data: bytes) -> bytes:
-    """A message of nobody with the prefix of the first line: to the parser, something was printed before."""
-    line = data[: data.find(b"\n") + 1].decode("utf-8", "backslashreplace")
-    prefix = match_prefix(line.rstrip("\r\n"))
-    return b"" if prefix is None or not prefix.kernel else line[: prefix.end].encode() + b"-\n"
-
-
-def _by_region(records: Iterable[Record], starts: list[int]) -> Iterator[tuple[int, list[Record]]]:
-    held: list[Record] = []
-    at = 0
-    for record in records:
-        k = bisect_right(starts, record.span.start) - 1
-        if k != at:
-            if held:
-                yield at, held
-            held, at = [], k
-        held.append(record)
-    if held:
-        yield at, held
-
-
-def _moved(report: Report, by: int) -> Report:
-    """The report with the line numbers of the whole text; what the columns do not need is left out."""
-    span = Span(report.span.start, report.span.stop, report.span.first_line + by, report.span.last_line + by)
-    return replace(report, span=span, modules=None, more_registers=(), traces=())
+        reports, size = reports_of(regions, self.text)
+        self.read_bytes += size
+        return reports

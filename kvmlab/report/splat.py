@@ -9,8 +9,9 @@ from kvmlab.report.interleave import Waiting
 from kvmlab.report.lines import LINE_LENGTH, Line, Part, classify
 from kvmlab.report.open_splat import OpenSplat, Splat
 from kvmlab.report.records import Kind
-from kvmlab.report.rest import read_rest, rejoined
+from kvmlab.report.rest import read_rest, rejoined, rest_of_page
 from kvmlab.report.splat_rules import (
+    WALL,
     accepts,
     belongs,
     continues,
@@ -22,8 +23,6 @@ from kvmlab.report.splat_rules import (
 )
 from kvmlab.text.record import Record, Role
 
-# How the name of the prefix of a broadcast begins (`kvmlab.text.prefix_rows`).
-_WALL = "wall"
 # Members that are asked for at every line: Python 3.11 takes longer to look one up than to compare it.
 _LOG, _TITLE, _CUT_HERE, _RULE, _BLANK, _STACK, _REPEAT = (
     Role.LOG, Part.TITLE, Part.CUT_HERE, Part.RULE, Part.BLANK, Part.STACK, Part.REPEAT
@@ -36,6 +35,8 @@ _SPEAKS_FOR_WARNING = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT, Kind.SOFT_
 _SAYS_MORE = frozenset({Kind.BUG, Kind.OOPS, Kind.WARNING})
 # How many records of others may stand in a row inside a report, and inside one that has free text of its own.
 FOREIGN_LIMIT = 40
+# How many of them between the bottom of a stack and what is below it.
+_BETWEEN = 3
 FOREIGN_LIMIT_TALKING = 200
 
 
@@ -57,9 +58,9 @@ def find_splats(records: Iterable[Record], order: Sequence[int] | None = None) -
     rows = enumerate(records) if order is None else _in_order(records, order)
     for index, record in rows:
         caller = record.caller
-        if record.prefix is not None and record.prefix.startswith(_WALL):
+        if record.prefix is not None and record.prefix.startswith(WALL):
             # A copy of a line for the terminals, printed into whatever stands there.
-            streams.setdefault(_WALL, _Stream(None, done)).feed(index, record)
+            streams.setdefault(WALL, _Stream(None, done)).feed(index, record)
         else:
             if caller is not None and record.role is Role.LOG:
                 found = streams.get(caller)
@@ -97,6 +98,8 @@ class _Stream:
                 detail = match_detail(text)
                 if (joined := rejoined(self.open, text)) is not None:
                     self.open.add(Line(index, record, self.open.last.part, joined, rest=True))
+                elif fields := rest_of_page(self.open, text):
+                    self.open.add(Line(index, record, Part.PAGE_REST, fields, rest=True))
                 elif detail is not None and belongs(self.open, detail):
                     self.open.add(Line(index, record, Part.DETAIL, detail))
                 else:
@@ -165,6 +168,9 @@ class _Stream:
         if self.open is not None and Part.CPU not in self.open.seen:
             self.waiting.put(self.open)
             self.open = None
+        elif self.open is not None and not self.open.had_trace:
+            # Both traces are still to come, and nothing will tell which entry is whose.
+            splat.mixed = self.open.mixed = True
         self.close()
         self.open = splat
 
@@ -183,13 +189,13 @@ class _Stream:
     def _title(self, line: Line) -> None:
         row, found = line.data
         splat = self.open
-        if splat is not None and continues(splat, row):
+        if splat is not None and continues(splat, row, found):
             told = splat.kind is Kind.WARNING and row.kind in _SPEAKS_FOR_WARNING
             if told or (splat.title is None and not row.late):
                 splat.title, splat.found, splat.kind = row, found, row.kind
             elif splat.kind is Kind.OTHER and row.kind in _SAYS_MORE:
                 splat.kind = row.kind
-            behind = splat.had_trace
+            behind = splat.had_trace or (splat.title is not None and splat.title.dies)
             splat.add(line)
             if row.late or behind:
                 splat.reopen()
@@ -235,5 +241,7 @@ class _Stream:
             return
         splat.interrupt(line)
         over = splat.closed_trace and not (splat.talks and not splat.ended) and not may_go_on(splat)
+        # Below the bottom of a stack one or two entries more may stand, and the registers of a program.
+        over = over and (splat.sealed or not splat.bottomed or len(splat.pending) > _BETWEEN)
         if over or len(splat.pending) > (FOREIGN_LIMIT_TALKING if splat.talks and not splat.ruled else FOREIGN_LIMIT):
             self.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from kvmlab.report.details import Detail
 from kvmlab.report.lines import PAGE_PARTS, Line, Part
 from kvmlab.report.open_splat import TEXT_LIMIT, OpenSplat, is_bottom
@@ -17,6 +19,8 @@ NMI_SENT = "Sending NMI "
 # Clocks of two CPUs differ a little, more while a machine suspends; a step back beyond that is another boot or log.
 BACK_NS = 2_000_000_000
 LINES_LIMIT = 4096
+# How the name of the prefix of a broadcast begins (`kvmlab.text.prefix_rows`).
+WALL = "wall"
 
 # Members that are asked for at every line: Python 3.11 takes longer to look one up than to compare it.
 _STACK, _TRACE, _OTHER, _REPEAT = Part.STACK, Part.TRACE, Part.OTHER, Part.REPEAT
@@ -36,6 +40,8 @@ _BEHIND_REASON = frozenset({Part.MEMCG, Part.BAD_FLAGS, Part.OWNER})
 # Kinds that print more behind their call trace: modules, an end marker, a summary, a panic.
 _GOES_ON = frozenset({Kind.OOPS, Kind.BUG, Kind.WARNING, Kind.REFCOUNT, Kind.LIST_CORRUPTION})
 _TEXT_FIRST = frozenset({Kind.LIST_CORRUPTION, Kind.REFCOUNT, Kind.OTHER})
+# Where refcount_t warns; to 5.8 x86 reported it from where it panics.
+_OF_REFCOUNT = re.compile(r"refcount|panic\.c$")
 _DIES = frozenset({Kind.OOPS, Kind.BUG, Kind.LIST_CORRUPTION, Kind.KASAN})
 
 
@@ -69,7 +75,9 @@ def is_repeat(splat: OpenSplat, line: Line) -> bool:
     if last.record.timestamp != line.record.timestamp or last.record.clock != line.record.clock:
         return False
     if line.part is Part.TITLE:
-        return splat.title is not None and not splat.title.single
+        # What is broadcast again is another message.
+        again = line.record.prefix is not None and line.record.prefix.startswith(WALL)
+        return splat.title is not None and not splat.title.single and not again
     # An entry, or a row of zeros, may follow itself; a line that stands in a report once may not.
     return line.part in _ONCE or line.part is _TRACE or _REPEAT in splat.seen
 
@@ -94,12 +102,12 @@ def _is_copied(splat: OpenSplat, record: Record) -> bool:
 
 def may_be_cut_here(splat: OpenSplat) -> bool:
     """Whether `cut here` may follow: behind a page dump of a VM_BUG_ON or VM_WARN_ON, or behind the text of a BUG."""
-    if splat.kind is Kind.PAGE_DUMP:
+    if splat.kind is Kind.PAGE_DUMP or (splat.kind is Kind.FRAGMENT and splat.lines and splat.headless):
         return splat.reason.startswith("VM_") and splat.in_title
     return splat.kind in _TEXT_FIRST and splat.in_title
 
 
-def continues(splat: OpenSplat, row: Title) -> bool:
+def continues(splat: OpenSplat, row: Title, found: re.Match[str]) -> bool:
     """Whether a title line belongs to the open splat instead of opening one."""
     if splat.title is row and splat.last.part is Part.TITLE and splat.last.record.text.rstrip().endswith("[inline]"):
         # A decoder writes the title once for each function that was inlined.
@@ -113,7 +121,21 @@ def continues(splat: OpenSplat, row: Title) -> bool:
             # parisc prints the call trace first, and then what happened.
             return splat.lines[0].part is Part.TRACE and not splat.pending
         return may_be_cut_here(splat) and Kind.PAGE_DUMP in row.after
-    return (splat.kind in row.after or splat.title.name in row.behind) and (row.late or splat.in_title or splat.in_text)
+    if splat.title.dies and row.kind is Kind.OOPS and not row.weak:
+        return not splat.had_trace
+    follows = splat.kind in row.after or splat.title.name in row.behind
+    if not (follows and (row.late or splat.in_title or splat.in_text)):
+        return False
+    return splat.found is None or _of_one_warning((splat.kind, splat.found), (row.kind, found))
+
+
+def _of_one_warning(first: tuple[Kind, re.Match[str]], second: tuple[Kind, re.Match[str]]) -> bool:
+    """Whether two titles may be text and line of one warning: that of a refcount names its own file."""
+    for (kind, _), (other, found) in ((first, second), (second, first)):
+        if kind is Kind.REFCOUNT and other is Kind.WARNING:
+            file = found.groupdict().get("file")
+            return file is None or _OF_REFCOUNT.search(file) is not None
+    return True
 
 
 def may_go_on(splat: OpenSplat) -> bool:
@@ -126,7 +148,7 @@ def may_go_on(splat: OpenSplat) -> bool:
 def may_follow_rule(splat: OpenSplat, line: Line) -> bool:
     """Whether a line may stand behind the rule below a report: what others print, the taint, a panic about it."""
     if line.part is Part.TITLE:
-        return line.data[0].late and continues(splat, line.data[0])
+        return line.data[0].late and continues(splat, *line.data)
     return line.part is _OTHER or (isinstance(line.data, Detail) and line.data.name == "lock_debugging")
 
 

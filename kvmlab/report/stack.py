@@ -3,65 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kvmlab.report.numbers import hex_number
+from kvmlab.report.stack_items import Entry, Marker, StackLine
+from kvmlab.report.stack_tail import AT, DECODED, FILE, FILE_ENTRY, Tail, match_tail
 
 # An entry is at most one printk record; decoded entries carry file names and may be longer.
 ENTRY_LENGTH = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of a call trace, without its place in the text.
-
-    Args:
-        function, offset, size, module, build_id, reliable, address, source, inlined, info: as in `Frame`.
-        caller: for entries `f from g`: whether this is the caller `g` (True) or the function `f` (False).
-    """
-
-    function: str
-    offset: int | None = None
-    size: int | None = None
-    module: str | None = None
-    build_id: str | None = None
-    reliable: bool = True
-    address: int | None = None
-    source: tuple[str, ...] = ()
-    inlined: bool = False
-    info: str | None = None
-    caller: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """A stack marker: its name and whether it opens (`<TASK>`) or closes (`</TASK>`, `<EOI>`) the stack."""
-
-    stack: str
-    opens: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StackLine:
-    """What one line of a call trace holds.
-
-    Args:
-        items: markers and entries in the order of the text; old kernels put several on a line.
-        strict: whether the line can be nothing else than a line of a call trace.
-    """
-
-    items: tuple[Marker | Entry, ...]
-    strict: bool
-
-    @property
-    def markers(self) -> tuple[Marker, ...]:
-        """The markers of the line."""
-        return tuple(item for item in self.items if isinstance(item, Marker))
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        """The entries of the line."""
-        return tuple(item for item in self.items if isinstance(item, Entry))
 
 
 # alpha and arc have words of their own.
@@ -93,26 +42,16 @@ _ODD_ENTRY = re.compile(
     rf"{_PLACE}(?P<tail>(?:[\s)].*)?)",
     re.DOTALL,
 )
-# OpenWrt, whose kernels have no symbols, prints where the module lies.
-_AT = r"(?:@[0-9a-f]{8,16}\+0x[0-9a-f]{1,16})?"
-_MODULE = re.compile(rf"\[(?P<module>[\w-]{{1,64}}){_AT}(?: (?P<build>[0-9a-f]{{40}}))?\]")
-_FILE = r"[\w./+~-]{1,256}\.[a-zA-Z]{1,4}:\d{1,7}(?::\d{1,5})?"
-_FILE_ENTRY = re.compile(_FILE)
-_DECODED_ITEM = rf"(?:{_FILE}(?= |\))|\?\?:\?|\(discriminator \d{{1,6}}\))"
-_DECODED = re.compile(rf"\((?P<files>{_DECODED_ITEM}(?: +{_DECODED_ITEM})*+) *\)")
-_SYZKALLER = re.compile(rf"(?P<file>{_FILE})(?P<inline> \[inline\])?")
-_ADDR2LINE = re.compile(rf"(?:at )?(?P<file>{_FILE})(?: \(discriminator \d{{1,6}}\))?")
-_INLINED_BY = re.compile(rf"\(inlined by\) (?P<sym>{_SYMBOL}) at (?P<file>{_FILE})(?: \(discriminator \d{{1,6}}\))?")
+_INLINED_BY = re.compile(rf"\(inlined by\) (?P<sym>{_SYMBOL}) at (?P<file>{FILE})(?: \(discriminator \d{{1,6}}\))?")
 # What early symbolizers of fuzzers made of it: the function that was inlined stands last.
 _INLINED_OLD = re.compile(
-    rf"\[<\s{{1,8}}inlined?\s{{1,8}}>\]\s(?P<unrel>\? )?(?:{_SYMBOL}{_PLACE}\s)?(?P<sym>{_SYMBOL})\s(?P<file>{_FILE})"
+    rf"\[<\s{{1,8}}inlined?\s{{1,8}}>\]\s(?P<unrel>\? )?(?:{_SYMBOL}{_PLACE}\s)?(?P<sym>{_SYMBOL})\s(?P<file>{FILE})"
 )
-_INFO = re.compile(r"\((?P<info>[A-Z]{1,4}|unreliable|L)\)")
 _ARM = re.compile(
     rf"(?P<a1>{_ADDRESS} ?)?"
-    rf"(?:\((?P<f>[^()\s]+)(?: \[(?P<fmod>[\w-]+){_AT}\])?\)|(?P<f2>{_SYMBOL})(?: \[(?P<fmod2>[\w-]+){_AT}\])?) "
-    rf"from (?P<a2>{_ADDRESS} ?)?\(?(?P<g>{_SYMBOL})(?:{_PLACE})?(?: \[(?P<gmod>[\w-]+){_AT}\])?\)?"
-    rf"(?: {_DECODED.pattern}(?: (?P<gmod2>[\w-]{{1,64}}))?)?"
+    rf"(?:\((?P<f>[^()\s]+)(?: \[(?P<fmod>[\w-]+){AT}\])?\)|(?P<f2>{_SYMBOL})(?: \[(?P<fmod2>[\w-]+){AT}\])?) "
+    rf"from (?P<a2>{_ADDRESS} ?)?\(?(?P<g>{_SYMBOL})(?:{_PLACE})?(?: \[(?P<gmod>[\w-]+){AT}\])?\)?"
+    rf"(?: {DECODED.pattern}(?: (?P<gmod2>[\w-]{{1,64}}))?)?"
 )
 # arm without CONFIG_KALLSYMS.
 _ARM_BARE = re.compile(r"Function entered at \[<(?P<a1>[0-9a-f]{8,16})>\] from \[<(?P<a2>[0-9a-f]{8,16})>\]")
@@ -246,12 +185,12 @@ def _one(rest: str, inside: bool, address: int | None) -> tuple[Entry, bool] | N
     if found is None:
         return None
     placed = found["off"] is not None
-    tail = _tail(found["tail"], placed)
+    tail = match_tail(found["tail"], placed)
     if tail is None:
         # Something else stands behind the entry (two CPUs wrote into one line); the entry itself is whole.
         if not (inside and placed):
             return None
-        tail = _Tail()
+        tail = Tail()
     decoded = bool(tail.source)
     if not placed and tail.module is not None and _NO_MODULE.fullmatch(tail.module):
         # A register of powerpc: its name and its value in brackets.
@@ -273,44 +212,6 @@ def _one(rest: str, inside: bool, address: int | None) -> tuple[Entry, bool] | N
     return entry, placed or decoded or unresolved or (address is not None and tail.module is not None)
 
 
-@dataclass(slots=True)
-class _Tail:
-    module: str | None = None
-    build_id: str | None = None
-    source: tuple[str, ...] = ()
-    inlined: bool = False
-    info: str | None = None
-
-
-def _tail(text: str, placed: bool) -> _Tail | None:
-    """What stands behind a symbol, or None if it is nothing that a call trace prints there."""
-    tail = _Tail()
-    rest = text.strip()
-    for _ in range(8):
-        if not rest or rest in (")", "]"):
-            return tail
-        if found := _MODULE.match(rest):
-            tail.module, tail.build_id = found["module"], found["build"]
-        elif found := _INFO.match(rest):
-            tail.info = found["info"]
-        elif found := _DECODED.match(rest):
-            tail.source += tuple(item[0] for item in _FILE_ENTRY.finditer(found["files"]))
-        elif found := _SYZKALLER.match(rest):
-            tail.source += (found["file"],)
-            tail.inlined = found["inline"] is not None
-        elif found := _ADDR2LINE.match(rest):
-            tail.source += (found["file"],)
-        elif tail.source and (found := re.match(r"[A-Za-z_][\w-]{0,63}(?=\s|$)", rest)):
-            # decode_stacktrace.sh of 6.9 and before prints the module bare behind the parenthesis.
-            tail.module = found[0]
-        elif placed and (found := re.match(r"\([^()]{0,80}\)$", rest)):
-            tail.info = found[0].strip("()")
-        else:
-            return None
-        rest = rest[found.end() :].lstrip()
-    return None
-
-
 def _arm(rest: str, inside: bool) -> tuple[Entry, ...] | None:
     if found := _ARM_BARE.fullmatch(rest):
         pair = (found["a1"], False), (found["a2"], True)
@@ -320,7 +221,7 @@ def _arm(rest: str, inside: bool) -> tuple[Entry, ...] | None:
         return None
     callee = _ARM_PART.fullmatch(found["f"] or found["f2"])
     # A program has no symbols: in a trace, the entry from it ends in its bare address.
-    source = tuple(item[0] for item in _FILE_ENTRY.finditer(found["files"] or ""))
+    source = tuple(item[0] for item in FILE_ENTRY.finditer(found["files"] or ""))
     placed = found["a1"] or found["off"] is not None or source or (inside and _FROM_USER.fullmatch(found["g"]))
     if callee is None or not placed:
         return None

@@ -40,6 +40,7 @@ class Title:
         after: kinds of a report whose title lines this one continues, without being a report of its own.
         behind: names of rows whose reports it continues, too, where their kind alone does not tell.
         late: it continues such a report even behind its call trace.
+        dies: the line of the death (`Internal error: ..`) belongs to it, behind the registers that it may print itself.
         needs: parts that this kind always prints; what the text lacks of them is named in `Report.missing`.
     """
 
@@ -60,6 +61,7 @@ class Title:
     after: frozenset[Kind] = frozenset()
     behind: frozenset[str] = frozenset()
     late: bool = False
+    dies: bool = False
     needs: tuple[str, ...] = ()
     regex: re.Pattern[str] = field(init=False, repr=False, compare=False)
 

@@ -29,6 +29,10 @@ ELISION = re.compile(
 # Without any of these `clean` leaves a line of ASCII as it is, unless its writer made it stand out.
 MARKS = ("\x1b", "[0m", "^[", "\x00")
 STANDS_OUT = ("*", "_", " *")
+# Where tmux and screen's copy mode stands, at the right edge of the uppermost line.
+COPY_MODE = re.compile(rb"[ \t]\[\d{1,7}/\d{2,7}\][ \t]*(?:\r?\n|$)")
+_COPY_MODE = re.compile(r"\s+\[(\d{1,7})/(\d{2,7})\]\s*$")
+_REACH = 24
 # A line that its writer made stand out.
 _EMPHASIS = re.compile(r"\s{0,40}(\*{1,3}|_{1,3})(\[ *\d{1,12}\.\d{6}\].*?)(?:\1)?\s*$")
 
@@ -47,6 +51,8 @@ def clean(text: str) -> str:
         text = text.replace("\x00", "")
     if not text.isascii():
         text = _NOTHINGS.sub("", _BLANKS.sub(" ", text)).rstrip(_ENDINGS)
+    if text.endswith(("]", "] ")) and (mark := _COPY_MODE.search(text, max(0, len(text) - _REACH))):
+        text = text[: mark.start()].rstrip() if int(mark[1]) <= int(mark[2]) else text
     if text.startswith(STANDS_OUT) and (match := _EMPHASIS.match(text)):
         text = match.group(2)
     return text

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from kvmlab.text.names import Names, half_word, whole_words
 from kvmlab.text.record import Join
+from kvmlab.text.seams import NO_NAMES, Seam, seams_again, seams_of
 from kvmlab.text.text import SizeCheck, WrapJoin
 from kvmlab.text.unwrap import Link
 from kvmlab.text.width import Width
@@ -119,13 +120,14 @@ def heal(
     listed = is_list or further
     joiner = _Joiner(" " + message if collapsed else message)
     indent = len(pieces[0]) - len(pieces[0].lstrip(" "))
-    names = Names(before.names if further and before else ()).also([message, *pieces[1:]]) if listed else _NO_NAMES
-    seams = _seams(pieces, links, width, lengths, collapsed, leading_lost, names)
+    names = Names(before.names if further and before else ()).also([message, *pieces[1:]]) if listed else NO_NAMES
+    seams = seams_again(pieces, lengths, collapsed, leading_lost, names) if listed and len(pieces) > 2 else {}
+    seams = seams or seams_of(pieces, links, width, lengths, collapsed, leading_lost, names)
     for k in range(1, len(pieces)):
         piece = pieces[k]
         if (seam := seams.get(k)) is not None:
             if not seam.blank and whole_words(joiner.text, piece):
-                seam = _Seam(True, "both words are whole: a blank between them was dropped", True)
+                seam = Seam(True, "both words are whole: a blank between them was dropped", True)
             joiner.add(piece, numbers[k - 1], seam.blank, seam.why.format(*numbers), seam.certain)
             continue
         link = links[k - 1]
@@ -147,72 +149,6 @@ def heal(
     return Healed(
         joiner.text, tuple(joiner.joins), facts, tuple(lost), collapsed, listed, names.known if listed else ()
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Seam:
-    """What happens between two pieces of a terminal's wrap; `front`: the lower piece lost the blank at its front."""
-
-    blank: bool
-    why: str
-    certain: bool
-    front: bool = False
-
-
-_NO_NAMES = Names()
-
-
-def _seams(
-    pieces: Sequence[str],
-    links: Sequence[Link],
-    width: Width | None,
-    lengths: Sequence[int],
-    collapsed: bool,
-    leading_lost: bool,
-    names: Names,
-) -> dict[int, _Seam]:
-    """The seams of a terminal's wrap, by the piece below: pieces that are too short lost a blank at one end."""
-    if width is None or width.kind != "columns":
-        return {}
-    count = len(pieces)
-    seams = {
-        k: _Seam(False, links[k - 1].reason, links[k - 1].certain)
-        for k in range(1, count)
-        if links[k - 1].kind == "columns"
-    }
-
-    def apart(k: int) -> int:
-        return names.apart(pieces[k - 1], pieces[k])
-
-    for i in range(count - 1):
-        short = width.columns - lengths[i] - (1 if i == 0 and collapsed else 0)
-        if short <= 0:
-            continue
-        sites = [k for k in (i, i + 1) if k in seams and not seams[k].blank and not pieces[k].startswith(" ")]
-        if not sites:
-            continue
-        scores = {k: apart(k) for k in sites}
-        if short > 2:
-            # More than a blank at each side: the run of blanks was at the end.
-            sites = [k for k in sites if k != i] or sites
-        chosen = sites if short >= 2 else [max(sites, key=lambda k: (scores[k], (k == i) == leading_lost))]
-        for k in chosen:
-            sure = short >= 2 or len(sites) == 1 or scores[k] > min(scores.values())
-            where = "front" if k == i else "end"
-            why = f"line {{{i}}} is {short} short of {width.columns} columns: a blank at its {where} was dropped"
-            if not sure:
-                why += ", or at its other side"
-            seams[k] = _Seam(True, why, sure, k == i)
-    last = count - 1
-    if last in seams and not seams[last].blank and leading_lost and not pieces[last].startswith(" ") and names.known:
-        tell = apart(last)
-        if tell > 0:
-            seams[last] = _Seam(
-                True, "names of the list begin like the piece below: a blank at its front was dropped", False, True
-            )
-        elif tell == 0:
-            seams[last] = replace(seams[last], certain=False)
-    return seams
 
 
 def _check_size(joiner: _Joiner, next_name: str | None, numbers: Sequence[int], lost: list[int]) -> None:

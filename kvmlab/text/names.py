@@ -9,6 +9,17 @@ from collections.abc import Iterable, Sequence
 _HEX = re.compile(r"[0-9a-f]+$")
 # No word begins so; `-22` may be one, unless it goes on from a number.
 _TORN, _TORN_NUMBER = re.compile(r"[~,.)+]\S|-[A-Za-z]\w|:\w"), re.compile(r"-\d")
+# A number without its digits, and a field of a page line: what follows as a word has its name in front.
+_TORN_FIELD = re.compile(r"(?:\b0x|\b(?:mapping|index|pfn|refcount|mapcount|count):\S+)$")
+_FIELD, _HEX_WORD = 40, re.compile(r"[0-9a-f]+(?: |$)")
+# Where kernels always print a blank; a line feed stands for the break.
+_ALWAYS_APART = re.compile(
+    r"(?<!ref)[0-9a-f)]\n(?:refcount|count|mapcount|mapping|index|pfn|compound_mapcount):|"
+    r"[,)]\n(?:pid|tgid|ts|free_ts) |\b(?:order|pid|tgid|ts|free_ts)\n\d|gfp_mask\n0x|tgid \d+\n\("
+)
+# Bytes of code before and behind a break: a byte that was cut leaves one digit.
+_BYTES, _BYTES_FOLLOW = re.compile(r"(?: [0-9a-f]{2}){6}$"), re.compile(r"<?[0-9a-f]{2}>?(?: |$)")
+_BYTES_LENGTH = 18
 
 
 class Names:
@@ -69,7 +80,11 @@ def half_word(text: str, piece: str) -> bool:
 
     >>> half_word("#28", "~22.04.1-Ubuntu"), half_word("error", "-22"), half_word("BIOS 1.16.2", "-1 04/01/2014")
     (True, False, True)
+    >>> half_word("index:0x0 pfn:0x1a", "2b3"), half_word("index:0x0", "pfn:0x1a2b3"), half_word("at 0x", "1f")
+    (True, False, True)
     """
+    if _TORN_FIELD.search(text[-_FIELD:]) and _HEX_WORD.match(piece):
+        return True
     if text[-1:].strip() and (_TORN.match(piece) or (text[-1:].isdigit() and _TORN_NUMBER.match(piece))):
         return True
     words, first = text.split(), piece.split(None, 1)[:1]
@@ -80,7 +95,7 @@ def half_word(text: str, piece: str) -> bool:
 
 
 def whole_words(text: str, piece: str) -> bool:
-    """Whether a hex dump was cut between two of its words.
+    """Whether a line was cut between two words: of a hex dump, or where kernels always print a blank.
 
     Args:
         text: what stands before the break.
@@ -88,8 +103,14 @@ def whole_words(text: str, piece: str) -> bool:
 
     >>> whole_words("raw: dead000000000100 dead000000000122", "0000000000000000"), whole_words("12 34", "56")
     (True, False)
+    >>> whole_words("pid 7, ts", "54871263000"), whole_words("gfp_mask 0x0(),", "pid 7")
+    (True, True)
     """
+    if _ALWAYS_APART.search(f"{text[-24:]}\n{piece[:12]}"):
+        return True
     words, first = text.split()[-2:], piece.split(None, 1)[:1]
+    if _BYTES.search(text[-_BYTES_LENGTH:]) and _BYTES_FOLLOW.match(piece):
+        return True
     return (
         len(words + first) == 3
         and {len(word) for word in (*words, *first)} in ({8}, {16})

@@ -6,7 +6,7 @@ import re
 from array import array
 from dataclasses import dataclass, field, replace
 
-from kvmlab.text.clean import MARKS, STANDS_OUT, clean, is_prompt
+from kvmlab.text.clean import COPY_MODE, MARKS, STANDS_OUT, clean, is_prompt
 from kvmlab.text.lines import MAX_LINE, Lines
 from kvmlab.text.pairs import pair_of
 from kvmlab.text.prefix import HOT_BYTES, STAMP, Prefix, match_prefix
@@ -78,6 +78,7 @@ class Scan:
             and lines.plain
             and not lines.splits
             and not any(mark.encode() in data for mark in MARKS)
+            and not COPY_MODE.search(data)
         )
         return found
 

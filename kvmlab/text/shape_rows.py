@@ -61,6 +61,14 @@ SHAPES: tuple[Shape, ...] = (
         r"\S.{0,30} (?:invoked oom-killer: |page allocation failure[:.] )|\S.{0,20}: page allocation failure[:.] ",
         "kswapd0: page allocation failure: order:4, mode:0x40dc0(GFP_KERNEL)",
     ),
+    Shape("mapcount_negative", r"Eeek! page_mapcount", "Eeek! page_mapcount(page) went negative! (-1)"),
+    Shape("page_field", r"page(?: pfn|->(?:flags|count|mapping)) = [0-9a-f]", "page->flags = 8001003c"),
+    Shape(
+        "table_entry",
+        r"(?:\S{0,200}/)?[\w-]{1,40}\.[ch]:\d{1,7}: bad (?:pte|pmd|pud|p4d|pgd) [0-9a-f]{8}",
+        "mm/memory.c:97: bad pmd ffff810000000000(8000000000000063).",
+    ),
+    Shape("bad_mode", r"Bad mode in .{1,40} handler detected", "Bad mode in Error handler detected, code 0xbf000002"),
     Shape("pte_old", r"Bad pte = [0-9a-f]", "Bad pte = 3f000067, process = X, vm_flags = 100073, vaddr = b7d0a000"),
     Shape(
         "fault",

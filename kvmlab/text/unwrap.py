@@ -11,6 +11,7 @@ from kvmlab.text.clean import ELISION, clean
 from kvmlab.text.names import Names
 from kvmlab.text.pairs import pair_of
 from kvmlab.text.quotes import peel
+from kvmlab.text.rewrap import is_row_of_names
 from kvmlab.text.scan import FRAGMENT, KERNEL, PLAIN, SHAPE, Scan
 from kvmlab.text.width import LONG_SHARE, SLACK, Candidate, Width, full_width, terminal_width, width_of
 
@@ -22,8 +23,12 @@ _LIST, _LIST_RECORDS = "Modules linked in:", 24
 _NAMES = re.compile(r"(?: [\w-]+(?:\([A-Z]+[+-]?\))?){3,}$")
 # Mailers wrap at no less than this.
 _NARROW = 60
+# And leave no shorter line above a long word.
+_NARROWEST = 48
 # How many candidates, and how many rows, are looked at to judge a block.
 _TELLING, _SAMPLE = 200, 4000
+# The share of messages that end in a blank by which blanks are known to be at the end of all.
+_PADDED = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ def plan_joins(scan: Scan, first: int, last: int, *, mail: bool) -> Plan:
         loose = [c for c in candidates if kinds[c.number - 1] == PLAIN]
         width = full_width(loose, lengths.longest, _apart(scan, loose))
     width = width or width_of(telling, lengths.longest, _apart(scan, telling), lengths.share_longer)
-    flowed = sum(c.above_blank for c in candidates) >= 3
+    flowed = sum(c.above_blank for c in candidates) >= 3 and not lengths.padded()
     for c in candidates:
         # What stands below a line that is no log text is none either.
         if prefixed and kinds[c.number - 2] == PLAIN and c.number - 1 not in links:
@@ -90,7 +95,7 @@ _PROGRAM = re.compile(
 def _candidates(scan: Scan, first: int, last: int, lengths: _Lengths, links: dict[int, Link]) -> Iterator[Candidate]:
     """Rows that may continue the row above; those that do so for certain go into `links` at once."""
     kinds = scan.kinds
-    record, pieces, margin = "", 0, 0
+    record, pieces, margin, again = "", 0, 0, False
     before: Candidate | None = None
     for match in _FOLLOWS.finditer(kinds, first - 1, last):
         number = match.start() + 1
@@ -111,7 +116,7 @@ def _candidates(scan: Scan, first: int, last: int, lengths: _Lengths, links: dic
             # dmesg puts the further lines of one printk record right below its first, prefix left blank.
             continue
         if kinds[number - 2] == KERNEL or before is None or before.number != number - 1 or not before.paired:
-            record, pieces = upper[prefix.end :] if prefix else upper, 0
+            record, pieces, again = upper[prefix.end :] if prefix else upper, 0, False
             if _NAMES.match(record) and _in_list(scan, first, number - 2):
                 record = f"{_LIST}{record}"
         pieces += 1
@@ -122,8 +127,10 @@ def _candidates(scan: Scan, first: int, last: int, lengths: _Lengths, links: dic
         if pair == "module names" and (
             len(upper) + first_word < _NARROW or lengths.share_longer(len(upper) + SLACK) > LONG_SHARE
         ):
-            # Any word could be a module's name: only a line that had no room for it can go on with it.
-            pair = None
+            # Any word could be a module's name: only a line that had no room for it can go on with it, or one that
+            # is what a mailer left of a terminal's row.
+            again = pieces > 1 and is_row_of_names(text, _NARROWEST, again)
+            pair = pair if again else None
         padding = lost_padding(upper) if kinds[number - 2] == KERNEL else 0
         whole = len(clean(scan.lines.text(number - 1))) if scan.quoted else len(upper)
         before = Candidate(
@@ -161,6 +168,13 @@ class _Lengths:
             kinds = self._scan.kinds
             self._sample = sorted(len(self._scan.content(n)) for n in rows if kinds[n - 1] in (KERNEL, SHAPE, PLAIN))
         return 1 - bisect_right(self._sample, width) / max(1, len(self._sample))
+
+    def padded(self) -> bool:
+        """Whether blanks stand at the end of most rows that another message follows, so that they mark nothing."""
+        kinds, begins = self._scan.kinds, (KERNEL, SHAPE)
+        rows = range(self._first, min(self._last, self._first + _SAMPLE))
+        whole = [n for n in rows if kinds[n - 1] in begins and kinds[n] in begins]
+        return sum(self._scan.content(n).endswith(" ") for n in whole) > _PADDED * len(whole)
 
     def longest(self, whole: bool) -> int:
         """Length of the longest row, with (True) or without quote marks."""

@@ -88,6 +88,10 @@ def terminal_width(candidates: Sequence[Candidate], longest: Callable[[bool], in
     """
     columns = longest(False)
     full = sum(c.above == columns for c in candidates)
+    # A terminal fills its rows; a mailer breaks before the word that would pass its width.
+    ragged = sum(c.paired and 2 < columns - c.above <= c.first_word for c in candidates)
+    if ragged >= max(full, 2):
+        return None
     if full >= 2 and columns in _USUAL:
         return Width("columns", columns)
     # One line alone may happen to be so long.

@@ -8,6 +8,8 @@ import pytest
 
 from kvmlab.report.jsonable import report_json
 from kvmlab.report.log import read_log
+from kvmlab.report.records import Kind
+from kvmlab.text.span import DamageKind
 from tests.report.test_scan_equal import ENGINES, check
 
 
@@ -113,3 +115,110 @@ def test_any_order_is_read_the_same_by_both_ways(seed: int) -> None:
     assert {report.pfn for report in read_log(data).bad_pages} == {0x1BEC00 + 3 * pid for pid in range(91, next(pids))}
     for engine in ENGINES:
         check(data, engine, rng.choice([1 << 22, 777]))
+
+
+MAPS = """\
+BUG: Bad page map in process fizz  pte:0a1b2a8d pmd:86149000
+BUG: Bad page map in process buzz  pte:0c3d4b8f pmd:8604d000
+page:d1553dd9 refcount:0 mapcount:-1 mapping:00000000 index:0x1 pfn:0xa1b2
+page:b2031e65 refcount:0 mapcount:-1 mapping:00000000 index:0x1 pfn:0xc3d4
+flags: 0xa(referenced|dirty)
+raw: 0000000a 80ab7564 80aba504 00000000 00000001 00000000 fffffffe 00000000
+page dumped because: bad pte
+flags: 0xb(referenced|dirty)
+addr:00636000 vm_flags:00100077 anon_vma:83777f90 mapping:00000000 index:636
+file:(null) fault:0x0 mmap:0x0 readpage:0x0
+raw: 0000000b 80ab7564 80aba504 00000000 00000001 00000000 fffffffe 00000000
+page dumped because: bad pte
+addr:00637000 vm_flags:00100077 anon_vma:83777f90 mapping:00000000 index:636
+file:(null) fault:0x0 mmap:0x0 readpage:0x0
+CPU: 2 PID: 28149 Comm: fizz Tainted: G    B   W         5.10.138 #0
+CPU: 3 PID: 2814 Comm: buzz Tainted: G    B   W         5.10.138 #0
+Call Trace:
+Call Trace:
+[<8000b68c>] show_stack+0x30/0x100
+[<8000b68c>] show_stack+0x30/0x100
+[<8000b68c>] print_bad_pte+0x130/0x200
+[<8000b68c>] print_bad_pte+0x130/0x200
+[<8000b68c>] first_only+0x130/0x200
+[<8000b68c>] second_only+0x130/0x200
+"""
+WARNINGS = """\
+------------[ cut here ]------------
+------------[ cut here ]------------
+refcount_t: underflow; use-after-free.
+WARNING: CPU: 3 PID: 400 at kernel/fizz.c:17 fizz_run+0x40/0x90
+WARNING: CPU: 1 PID: 300 at lib/refcount.c:28 refcount_warn_saturate+0xba/0x110
+Modules linked in: fizz buzz
+Modules linked in: fizz buzz
+CPU: 1 PID: 300 Comm: one Not tainted 6.1.0 #1
+CPU: 3 PID: 400 Comm: two Not tainted 6.1.0 #1
+Hardware name: FIZZ Two
+Hardware name: FIZZ Two
+RIP: 0010:fizz_run+0x40/0x90
+RIP: 0010:refcount_warn_saturate+0xba/0x110
+Code: 01 e8 ba 5c 8d 00 0f 0b c3 cc
+Code: 02 e8 ba 5c 8d 00 0f 0b c3 cc
+RSP: 0018:ffffa1c3c0d3fd88 EFLAGS: 00010286
+RSP: 0018:ffffa1c3c0d3fe88 EFLAGS: 00010286
+RAX: 0000000000000000 RBX: ffff888101d64000 RCX: 0000000000000000
+RAX: 0000000000000001 RBX: ffff888101d64000 RCX: 0000000000000000
+Call Trace:
+Call Trace:
+ <TASK>
+ <TASK>
+ first_a+0x1/0x20
+ second_a+0x1/0x20
+ first_b+0x1/0x20
+ first_c+0x1/0x20
+ second_b+0x1/0x20
+ </TASK>
+ second_c+0x1/0x20
+ </TASK>
+---[ end trace 0000000000000000 ]---
+---[ end trace 0000000000000000 ]---
+"""
+
+
+@pytest.mark.parametrize("timed", [False, True])
+def test_bad_page_maps_line_by_line(timed: bool) -> None:
+    rows = MAPS.splitlines()
+    data = _text(rows) if timed else MAPS.encode()
+    reports = read_log(data).reports
+    facts = [
+        (r.fields["process"], r.pfn, r.page and r.page.flags and r.page.flags.value, r.cpu_line and r.cpu_line.pid)
+        for r in reports
+    ]
+    assert facts == [("fizz", 0xA1B2, 0xA, 28149), ("buzz", 0xC3D4, 0xB, 2814)]
+    # Whose entry is whose nothing tells, and that is said.
+    assert all(DamageKind.INTERLEAVED in [damage.kind for damage in report.damage] for report in reports)
+    for engine in ENGINES:
+        check(data, engine)
+
+
+@pytest.mark.parametrize("timed", [False, True])
+def test_the_text_of_a_refcount_is_of_no_other_warning(timed: bool) -> None:
+    data = _text(WARNINGS.splitlines()) if timed else WARNINGS.encode()
+    reports = read_log(data).reports
+    told = [(r.kind, r.fields.get("what"), r.fields.get("file")) for r in reports if r.rule is not None]
+    assert told == [
+        (Kind.REFCOUNT, "underflow; use-after-free", None),
+        (Kind.WARNING, None, "kernel/fizz.c"),
+        (Kind.WARNING, None, "lib/refcount.c"),
+    ]
+    assert all(r.call_trace is None for r in reports if r.kind in (Kind.REFCOUNT, Kind.WARNING))
+    for engine in ENGINES:
+        check(data, engine)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_text_of_a_refcount_is_of_its_own_warning(late: bool) -> None:
+    text, line = "refcount_t: underflow; use-after-free.", "WARNING: CPU: 1 PID: 3 at lib/refcount.c:28 f+0x1/0x2"
+    rows = [
+        "------------[ cut here ]------------",
+        *([line, text] if late else [text, line]),
+        "Call Trace:",
+        " f+0x1/0x2",
+    ]
+    (report,) = read_log(_text(rows)).reports
+    assert (report.kind, report.fields["file"]) == (Kind.REFCOUNT, "lib/refcount.c")

@@ -8,6 +8,7 @@ from kvmlab.inquiry.signatures import signature_of
 from kvmlab.report.jsonable import report_json
 from kvmlab.report.log import read_log
 from kvmlab.report.records import Kind
+from tests.report.equal import check
 from tests.report.single import functions, one
 
 POWERPC = """\
@@ -219,3 +220,39 @@ def test_a_stall_of_tasks_names_no_cpu() -> None:
         "rcu: \tTasks blocked on level-0 rcu_node (CPUs 0-3): P7",
     ]
     assert "cpu" not in one("".join(f"[   12.00000{n}] {row}\n" for n, row in enumerate(rows))).fields
+
+
+_LOCKUP = [
+    "watchdog: BUG: soft lockup - CPU#3 stuck for 22s! [fizz:911]",
+    "Modules linked in: fizz",
+    "CPU: 3 PID: 911 Comm: fizz Not tainted 6.1.0 #1",
+    "Call Trace:",
+    " <TASK>",
+    " fizz_spin+0x1/0x2",
+    " </TASK>",
+]
+_BROADCAST = ["", "Message from syslogd@fizz at Mar  3 12:01:07 ...", f" kernel:{_LOCKUP[0]}", ""]
+
+
+def _at(second: int) -> list[str]:
+    return [f"[ {second}.{n:06}] {row}" for n, row in enumerate(_LOCKUP)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "times", "copies"),
+    [
+        ([*_at(1300), *_BROADCAST], ["1300.000000"], 1),
+        ([*_BROADCAST, *_at(1300)], ["1300.000000"], 1),
+        ([*_at(1300)[:3], *_BROADCAST, *_at(1300)[3:]], ["1300.000000"], 1),
+        ([*_at(1300), *_BROADCAST, *_at(1400), *_BROADCAST], ["1300.000000", "1400.000000"], 2),
+        (_BROADCAST, [None], 0),
+        ([*_BROADCAST, *_BROADCAST], [None, None], 0),
+    ],
+)
+def test_a_broadcast_beside_its_lockup_is_a_copy(rows: list[str], times: list[str | None], copies: int) -> None:
+    data = "\n".join([*rows, ""]).encode()
+    reports = read_log(data).reports
+    assert [report.timestamp for report in reports] == times
+    assert sum(len(report.repeats) for report in reports) == copies
+    for engine in ("python", "numba"):
+        check(data, engine)

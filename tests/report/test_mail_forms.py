@@ -288,3 +288,38 @@ def test_a_name_of_a_module_that_a_terminal_cut_before_its_line() -> None:
     assert report.modules is not None
     assert report.modules.names[9:11] == ("dell_wmi", "x86_pkg_temp_thermal")
     assert report.modules.names[-6:-4] == ("bcma", "mei_wdt")
+
+
+_SHOWN = [
+    "BUG: Bad page state in process fizz  pfn:1a2b3c",
+    "page:ffffea00068acf00 refcount:-1 mapcount:0 mapping:0000000000000000 index:0x0 pfn:0x1a2b3c",
+    "flags: 0x17ffffc0000000(node=0|zone=2|lastcpupid=0x1fffff)",
+    "raw: 0017ffffc0000000 dead000000000100 dead000000000122 0000000000000000",
+    "page dumped because: nonzero _refcount",
+    "Modules linked in: fizz buzz",
+    "CPU: 3 PID: 911 Comm: fizz Tainted: G    B             6.1.0-9-amd64 #1",
+    "Hardware name: FIZZ Buzz 900, BIOS 1.2 01/02/2023",
+    "Call Trace:",
+    " bad_page.cold+0x63/0x94 [fizz]",
+]
+
+
+@pytest.mark.parametrize("at", range(len(_SHOWN)))
+@pytest.mark.parametrize("time", ["", "[   12.000001] "])
+def test_the_mark_of_a_copy_mode_hides_no_line(at: int, time: str) -> None:
+    rows = [time + row for row in _SHOWN]
+    plain = read_log("\n".join([*rows, ""]).encode())
+    rows[at] = f"{rows[at]:<100} [215/9091]"
+    text = "\n".join([*rows, ""]).encode()
+    shown = read_log(text)
+    assert [record.text for record in shown.text.records] == [record.text for record in plain.text.records]
+    assert shown.reports[0].page is not None
+    assert shown.reports[0].page.reason == "nonzero _refcount"
+    for engine in ("python", "numba"):
+        check(text * 2, engine)
+
+
+def test_what_only_looks_like_a_copy_mode_stays() -> None:
+    texts = ["md0: 123 blocks [2/2]", "fizz: page [30/20]"]
+    log = read_log("".join(f"[    1.000000] {text}\n" for text in texts).encode())
+    assert [record.text for record in log.text.records] == texts

@@ -7,15 +7,14 @@ import pytest
 from kvmlab.report.page_dump import (
     bare_words,
     match_address_space,
-    match_flags,
     match_head_line,
     match_memcg,
     match_page_line,
-    match_page_type,
     match_reason,
     match_words,
     page_line_pairs,
 )
+from kvmlab.report.page_flag_lines import match_flags, match_page_type
 from kvmlab.report.page_owner import Section, match_owner_line
 from tests.report.logs import SPAN, reports
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kvmlab.text.pairs import PAIRS, pair_of
+from kvmlab.text.pair_rows import PAIRS
+from kvmlab.text.pairs import pair_of
 from kvmlab.text.prefix import HOT, match_prefix
 from kvmlab.text.prefix_rows import ROWS, Stage
 from kvmlab.text.reader import read_text
