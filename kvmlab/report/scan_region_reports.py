@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from kvmlab.report.log import find_reports
 from kvmlab.report.records import Report
 from kvmlab.report.scan_text import NotPlain, Stretches
+from kvmlab.report.splat_rules import GAP_NS
 from kvmlab.text.prefix import match_prefix
 from kvmlab.text.reader import read_text
 from kvmlab.text.record import Record
@@ -27,6 +28,7 @@ class Region:
 
     Args:
         bound: beyond how many bytes it is cut.
+        other_us: the last time before that was far from it: lines of two clocks can stand among each other.
     """
 
     start: int
@@ -36,6 +38,22 @@ class Region:
     last_us: int
     data: bytes | None = None
     bound: int = LONGEST
+    other_us: int = -1
+
+    def take_time(self, us: int) -> None:
+        """Takes the time of a further line, in microseconds; -1 if it has none."""
+        if us < 0:
+            return
+        if self.last_us >= 0 and abs(us - self.last_us) * 1000 > GAP_NS:
+            self.other_us = self.last_us
+        self.last_us = us
+
+    def gap_ns(self, us: int) -> int:
+        """The time from the last line to one at `us`, by the clock for which it is shorter; 0 if there is no time."""
+        if self.last_us < 0 or us < 0:
+            return 0
+        gap = us - self.last_us
+        return 1000 * (gap if self.other_us < 0 else min(gap, us - self.other_us, key=abs))
 
 
 def reports_of(regions: list[Region], source: Stretches) -> tuple[Iterator[Report], int]:

@@ -6,6 +6,7 @@ from before it or behind it. All regions of a batch are one text, so that wrappi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from kvmlab.report import fast_rows as r
@@ -14,7 +15,7 @@ from kvmlab.report.scan_region_reports import LONGEST, Region, reports_of
 from kvmlab.report.scan_text import Stretches
 from kvmlab.report.splat import FOREIGN_LIMIT_TALKING
 from kvmlab.report.splat_rules import GAP_NS, NMI_NS, NMI_SENT
-from kvmlab.text.prefix import HOT_BYTES
+from kvmlab.text.prefix import HOT_BYTES, STAMP
 
 # Bytes of regions that the tolerant parser reads at a time.
 BATCH = 4 << 20
@@ -22,6 +23,7 @@ BATCH = 4 << 20
 MAX_LOOSE = 50_000
 _TITLE = b"BUG: Bad page state in process "
 _NMI_SENT = NMI_SENT.encode()
+_STAMP = re.compile(STAMP.encode())
 # Longer than a line that says so.
 _TAIL = 400
 
@@ -66,8 +68,8 @@ class Regions:
                 yield from (done := self._cut_off(region, start))
                 follows = follows or bool(done)
             if follows or (wanted and self._joins(region, mark, row_stop)):
+                region.take_time(last_us if last_us >= 0 else self._time_within(region.stop, stop))
                 region.stop, region.lines = stop, line + 1 + lines - region.line
-                region.last_us = last_us if last_us >= 0 else region.last_us
                 self._loose = [other for other in self._loose if other.start >= stop]
                 return
             if wanted:
@@ -143,11 +145,16 @@ class Regions:
         if self.interleaved:
             # The times of different callers say nothing about each other.
             return True
-        return not (region.last_us >= 0 and first_us >= 0 and self._is_gap(region, first_us, start))
+        return not self._is_gap(region, first_us, start)
+
+    def _time_within(self, start: int, stop: int) -> int:
+        """The last of the kernel's times in a stretch of lines that are taken in between two marks, -1 if none."""
+        found = _STAMP.findall(self.text.read(start, stop))
+        return int(found[-1].strip(b"[ ]").replace(b".", b"")) if found else -1
 
     def _is_gap(self, region: Region, us: int, stop: int) -> bool:
         """Whether the time from a region to a line that begins at `stop` ends the region's report."""
-        gap = (us - region.last_us) * 1000
+        gap = region.gap_ns(us)
         if not GAP_NS < gap <= NMI_NS:
             return gap > GAP_NS
         return _NMI_SENT not in self.text.read(max(region.start, region.stop - _TAIL), stop)
@@ -193,12 +200,7 @@ class Regions:
             if not self.interleaved and _TITLE in line:
                 return
             hot = HOT_BYTES.match(line)
-            if (
-                not self.interleaved
-                and hot
-                and region.last_us >= 0
-                and self._is_gap(region, int(hot[1] + hot[2]), region.stop)
-            ):
+            if not self.interleaved and hot and self._is_gap(region, int(hot[1] + hot[2]), region.stop):
                 return
             region.stop += len(line)
             region.lines += 1

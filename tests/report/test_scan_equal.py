@@ -55,6 +55,12 @@ def test_a_report_that_begins_with_a_cpu_line_cut_in_two(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_lines_of_another_clock_do_not_cut_a_report_in_two(engine: str) -> None:
+    for seed, style, ending in ((32971, "iso", "\n"), (782032, "syslog", "\r\r\n")):
+        check(damaged(seed, style, ["wrap", "foreign lines"], ending, size=9_000), engine, 4096)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_the_reported_trace(engine: str) -> None:
     raw = sorted(REPORTED.glob("*.txt")) or sorted((ROOT.parent / "shared" / "seed").glob("*.txt"))
     if not raw:
