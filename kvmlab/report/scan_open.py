@@ -8,7 +8,7 @@ import sys
 from kvmlab.report.fast_chunk import Engine
 from kvmlab.report.fast_lexicon import Lexicon
 from kvmlab.report.fast_meaning import DIGITS
-from kvmlab.text.backwards import newest_first
+from kvmlab.text.backwards import newest_first, tell_backwards
 from kvmlab.text.prefix import HOT_BYTES, match_prefix
 from kvmlab.text.reader import read_text
 from kvmlab.text.source import open_source
@@ -62,13 +62,16 @@ def _of_one_carrier(head: bytes) -> bool:
     prefix, last = match_prefix(lines[0].decode()), match_prefix(lines[-1].decode())
     if prefix is None or last is None or not prefix.kernel or prefix.name not in _CARRIERS:
         return False
-    if (prefix.time_ns or 0) > (last.time_ns or 0) or (
-        prefix.time_ns is None and (prefix.clock or "") >= (last.clock or "")
-    ):
-        # It may be the turn of a month, or only the parts of reports tell which way it runs.
+    timed = prefix.time_ns is not None
+    clock = prefix.clock or ""
+    if (prefix.time_ns or 0) > (last.time_ns or 0) or (not timed and clock > (last.clock or "")):
+        # It may be the turn of a month.
         return False
-    shape = lines[0][: prefix.end].translate(DIGITS)
-    return all(line[: prefix.end].translate(DIGITS) == shape for line in lines)
+    end, shape = prefix.end, lines[0][: prefix.end].translate(DIGITS)
+    if any(line[:end].translate(DIGITS) != shape for line in lines):
+        return False
+    # Within one second only the parts of reports tell which way it runs.
+    return timed or clock < (last.clock or "") or not tell_backwards(line[end:].decode() for line in lines)
 
 
 def processors() -> int:

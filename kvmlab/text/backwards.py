@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 
 from kvmlab.text.record import Record, Role
@@ -54,14 +54,22 @@ def part_steps(records: Iterable[Record]) -> tuple[int, int]:
     Args:
         records: some records, in the order of the text.
     """
-    steps = [b - a for a, b in pairwise(_parts(records))]
+    return _steps(record.text for record in records if record.role is Role.LOG)
+
+
+def _steps(texts: Iterable[str]) -> tuple[int, int]:
+    parts = (found.lastindex or 0 for text in texts if (found := _PARTS.match(text)))
+    steps = [b - a for a, b in pairwise(parts)]
     return steps.count(1), steps.count(-1)
 
 
-def _parts(records: Iterable[Record]) -> Iterator[int]:
-    for record in records:
-        if record.role is Role.LOG and (found := _PARTS.match(record.text)):
-            yield found.lastindex or 0
+def tell_backwards(texts: Iterable[str]) -> bool:
+    """Whether messages of one time stand newest first, by the parts of reports among them.
+
+    >>> tell_backwards(["Call Trace:", "Hardware name: fizz", "CPU: 1 PID: 7 Comm: fizz", "page dumped because: fizz"])
+    True
+    """
+    return _told_backwards(_steps(texts))
 
 
 def _told_backwards(steps: tuple[int, int]) -> bool:

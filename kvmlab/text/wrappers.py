@@ -130,10 +130,9 @@ WRAPPERS: tuple[Wrapper, ...] = (
     Wrapper("rich_text", r"(.*?)\\par$", str, "[    1.500000] Call Trace:\\par", "[    1.500000] Call Trace:"),
 )
 # What the beginning of a text must hold if any of these, or markup, is in it; and what shows fast that it does not.
-_SIGNS = (
-    b"&", b"<br", b"\\par", b"[code", b"[quote", b"[pre", b"[/", b"{", b"<pre", b"<code", b"</pre", b"</code", b"`",
-    b"'''",
-)  # fmt: skip
+_RARE_SIGNS = (b"&", b"{", b"`")
+# Each begins with one byte, which is found fast.
+_SIGNS = tuple(map(re.compile, (rb"<(?:br|/?(?:pre|code))", rb"\\par", rb"\[(?:code|quote|pre|/)", rb"'''")))
 _SIGNED = re.compile(rb"(?im)" + _MARKUP.pattern.removeprefix(b"(?im)") + rb"|<br ?/?>|\\par[ \t\r]{0,4}$")
 _FIRST, _DIGITS, _BRACKET = frozenset(b"\"'`|{\\-*\xe2[bur"), frozenset(b"0123456789"), frozenset(b"[")
 _BEGINS = re.compile(rb"(?im)^[ \t]{0,40}(?:(?:- )?\[?[bur]?[\"'`|]|\{color|\\\[)|^[ \t]{0,8}(?:[-*]|\xe2\x80\xa2) ")
@@ -208,12 +207,16 @@ def is_wrapped(head: bytes) -> bool:
     low = head.lower()
     first = {row[0] for line in low.split(b"\n") if (row := line.lstrip(b" \t"))}
     return bool(
-        (any(sign in low for sign in _SIGNS) and _of_log(_SIGNED, head, 0, len(head)))
+        (_has_signs(low) and _of_log(_SIGNED, head, 0, len(head)))
         # Most logs begin their lines with a bracket.
         or (first & _FIRST and (first != _BRACKET or b'\n["' in low or b"\n['" in low) and _BEGINS.search(head))
         or (first & _DIGITS and TELLING.search(head))
         or any(_TITLE_WITHIN.search(head, max(0, at - 10), at + 300) for at in _places(head, b"BUG: "))
     )
+
+
+def _has_signs(low: bytes) -> bool:
+    return any(sign in low for sign in _RARE_SIGNS) or any(sign.search(low) for sign in _SIGNS)
 
 
 def _places(data: bytes, word: bytes) -> Iterator[int]:
