@@ -7,7 +7,7 @@ import io
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from kvmlab.report import log_pieces
@@ -62,6 +62,8 @@ def test_pieces_of_damaged_logs(
 ) -> None:
     monkeypatch.setattr(log_pieces, "MARGIN", 300)
     data = damaged(seed, style, kinds, ending, 0.6, 90_000)
+    # A carrier that no table knows, as clocks with damage make one, is learned from the whole text.
+    assume(not any("unknown_carrier" in (block.prefix_style or "") for block in read_log(data).text.log_blocks))
     with contextlib.suppress(NotPlain):
         check(data, piece)
 
